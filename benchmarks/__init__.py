@@ -1,0 +1,1 @@
+"""Speed, accuracy and stability next to the peers, as one report."""

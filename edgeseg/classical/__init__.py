@@ -1,0 +1,1 @@
+"""Segmentation before deep learning: the baselines."""

@@ -1,0 +1,1 @@
+"""Architectures: one file each, built with the Keras module that is passed in."""

@@ -1,0 +1,160 @@
+"""The mobile video hourglass: MobileNetV2 downwards, a light additive decoder upwards.
+
+After Google's mobile real-time video segmentation (Bazarevsky and Tkachenka,
+2018): strided convolutions and bottlenecks in the encoder, skip connections
+added into a light decoder, the previous mask as an optional fourth channel.
+The encoder has MobileNetV2's layers (Sandler et al. 2018, table 2) by name and
+shape, so that pretrained weights fit. Only operators that quantize fully are
+used: convolution, depthwise convolution, addition, bilinear x2, ReLU6, sigmoid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .blocks import Keras, Tensor, convolution, depthwise, divisible, inverted_residual, upsample
+
+# Layers -----------------------------------------------------------------------
+
+# (expansion, channels at width 1.0, blocks, stride of the first): MobileNetV2, table 2.
+MOBILENET_V2 = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+def mobilenet_v2_encoder(
+    keras: Keras, x: Tensor, *, width: float, batch_norm: bool
+) -> dict[int, Tensor]:
+    """MobileNetV2 to block 16: the last feature map at each stride 2, 4, 8, 16, 32."""
+    # The stem is not thinned below the width: 32 * width, as in the published weights.
+    x = convolution(
+        keras, x, divisible(32 * width), 3, name="stem", strides=2, batch_norm=batch_norm
+    )
+    features, stride, index = {2: x}, 2, 0
+    for expansion, channels, blocks, first_stride in MOBILENET_V2:
+        for block in range(blocks):
+            step = first_stride if block == 0 else 1
+            stride *= step
+            x = inverted_residual(
+                keras,
+                x,
+                divisible(channels * width),
+                name=f"block{index:02d}",
+                strides=step,
+                expansion=expansion,
+                batch_norm=batch_norm,
+            )
+            features[stride] = x
+            index += 1
+    return features
+
+
+def plain_encoder(
+    keras: Keras, x: Tensor, *, width: float, batch_norm: bool
+) -> dict[int, Tensor]:
+    """Strided 3x3 convolutions, each with one bottleneck: an encoder for training from scratch."""
+    features = {}
+    for level, channels in enumerate((32, 48, 64, 128, 160), start=1):
+        count = divisible(channels * width)
+        x = convolution(
+            keras, x, count, 3, name=f"encoder{level}_reduce", strides=2, batch_norm=batch_norm
+        )
+        x = inverted_residual(
+            keras, x, count, name=f"encoder{level}_block", expansion=2, batch_norm=batch_norm
+        )
+        features[2**level] = x
+    return features
+
+
+def decoder(
+    keras: Keras,
+    features: dict[int, Tensor],
+    *,
+    channels: Sequence[int],
+    output_stride: int,
+    batch_norm: bool,
+) -> Tensor:
+    """From 1/32 up to 1/output_stride: upsample, add the skip, depthwise 3x3, 1x1."""
+    strides = [stride for stride in (32, 16, 8, 4, 2) if stride >= output_stride]
+    x = convolution(
+        keras, features[32], channels[0], name="decoder32_reduce", batch_norm=batch_norm
+    )
+    x = depthwise(keras, x, name="decoder32_depthwise", batch_norm=batch_norm)
+    for stride, count in zip(strides[1:], channels[1:]):
+        # The 1x1 comes before the upsampling: at a quarter of the pixels it costs a quarter.
+        x = convolution(
+            keras, x, count, name=f"decoder{stride}_project", activate=False, batch_norm=batch_norm
+        )
+        x = upsample(keras, x, name=f"decoder{stride}_upsample")
+        skip = convolution(
+            keras,
+            features[stride],
+            count,
+            name=f"decoder{stride}_skip",
+            activate=False,
+            batch_norm=batch_norm,
+        )
+        x = keras.layers.Add(name=f"decoder{stride}_add")([x, skip])
+        x = keras.layers.ReLU(max_value=6.0, name=f"decoder{stride}_add_relu6")(x)
+        x = depthwise(keras, x, name=f"decoder{stride}_depthwise", batch_norm=batch_norm)
+    return x
+
+
+# Functional model -------------------------------------------------------------
+
+ENCODERS = {"mobilenet_v2": mobilenet_v2_encoder, "plain": plain_encoder}
+
+
+def hourglass(
+    *,
+    keras: Keras,
+    input_shape: tuple[int, int, int] = (256, 256, 3),
+    classes: int = 1,
+    width: float = 0.5,
+    encoder: str = "mobilenet_v2",
+    decoder_channels: Sequence[int] = (64, 40, 24, 16, 8),
+    output_stride: int = 2,
+    batch_norm: bool = False,
+) -> Tensor:
+    """Build the hourglass.
+
+    input_shape: (height, width, channels), height and width multiples of 32;
+        3 channels are RGB, a fourth is the previous mask.
+    classes: 1 gives one sigmoid mask, more give a softmax over the classes.
+    width: channel multiplier of the encoder, 0.35 to 1.0.
+    output_stride: 2 emits the mask at half the input size, 4 at a quarter.
+    batch_norm: on for training from random weights; off where the pretrained
+        weights have it folded in.
+
+    Returns a Keras model, float32 (N, H, W, channels) ->
+    float32 (N, H / output_stride, W / output_stride, classes), values in [0, 1].
+    The layer before the activation is called "logits".
+    Raises ValueError for a size that is no multiple of 32 or an unknown encoder.
+    """
+    height, width_px, channels = input_shape
+    if height % 32 or width_px % 32:
+        raise ValueError(f"hourglass input size: got {height}x{width_px}, expected multiples of 32")
+    if encoder not in ENCODERS:
+        raise ValueError(f"hourglass encoder: got {encoder!r}, expected one of {sorted(ENCODERS)}")
+    if output_stride not in (2, 4, 8):
+        raise ValueError(f"hourglass output_stride: got {output_stride}, expected 2, 4 or 8")
+    inputs = keras.Input(shape=(height, width_px, channels), name="image")
+    features = ENCODERS[encoder](keras, inputs, width=width, batch_norm=batch_norm)
+    x = decoder(
+        keras,
+        features,
+        channels=decoder_channels,
+        output_stride=output_stride,
+        batch_norm=batch_norm,
+    )
+    # Activations that turn scores into probabilities stay in float32 under mixed precision.
+    logits = keras.layers.Conv2D(classes, 1, name="logits")(x)
+    activation = "sigmoid" if classes == 1 else "softmax"
+    mask = keras.layers.Activation(activation, dtype="float32", name="mask")(logits)
+    return keras.Model(inputs, mask, name="hourglass")

@@ -1,0 +1,83 @@
+"""Frame to tensor and tensor to mask: the only place where colour is swapped.
+
+Training, conversion, benchmarks and the runtime all come through here, so a
+frame gives the same tensor everywhere. Nothing depends on a frame's content.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .errors import InputError
+from .spec import ModelSpec
+
+
+def check_frame(frame: np.ndarray) -> None:
+    """Raise InputError unless `frame` is uint8 (H, W, 3) with at least one pixel."""
+    if not isinstance(frame, np.ndarray):
+        raise InputError(f"frame: got {type(frame).__name__}, expected a numpy array")
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
+        raise InputError(
+            f"frame: got {frame.dtype} {frame.shape}, expected uint8 (height, width, 3) BGR"
+        )
+
+
+def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize (H, W) or (H, W, C) to (height, width): area downwards, bilinear upwards."""
+    if image.shape[1] == width and image.shape[0] == height:
+        return image
+    smaller = width <= image.shape[1] and height <= image.shape[0]
+    return cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    )
+
+
+def model_pixels(frame: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """BGR frame -> uint8 (height, width, colour channels) in the model's size and order."""
+    check_frame(frame)
+    small = resize(frame, spec.width, spec.height)
+    if spec.colour == "RGB":
+        return cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+    if spec.colour == "GRAY":
+        return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)[..., np.newaxis]
+    return small
+
+
+def normalise(pixels: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """uint8 (..., colour channels) in the model's order -> float32, pixel * scale + offset."""
+    return pixels * np.float32(spec.scale) + np.float32(spec.offset)
+
+
+def to_tensor(
+    frame: np.ndarray, spec: ModelSpec, previous: np.ndarray | None = None
+) -> np.ndarray:
+    """Frame -> float32 (1, height, width, channels).
+
+    frame: uint8 (H, W, 3), BGR.
+    previous: float32 (h, w) in [0, 1], the previous mask at any size, or None for
+        the empty mask; used only where the spec has a previous-mask channel.
+    """
+    tensor = normalise(model_pixels(frame, spec), spec)
+    if spec.previous_mask:
+        channel = np.zeros((spec.height, spec.width), np.float32)
+        if previous is not None:
+            channel = resize(np.asarray(previous, np.float32), spec.width, spec.height)
+        tensor = np.concatenate([tensor, channel[..., np.newaxis]], axis=-1)
+    return tensor[np.newaxis]
+
+
+def to_scores(output: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """Float output (1, h, w, classes) -> float32 (h, w, classes), probabilities in [0, 1]."""
+    scores = np.asarray(output, np.float32)[0]
+    if spec.activation == "sigmoid":
+        return 1 / (1 + np.exp(-scores))
+    if spec.activation == "softmax":
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        return scores / scores.sum(axis=-1, keepdims=True)
+    return scores
+
+
+def to_mask(scores: np.ndarray, width: int, height: int) -> np.ndarray:
+    """float32 (h, w) or (h, w, classes) -> the same at (height, width), bilinear."""
+    return cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,1 @@
+"""Camera frames through the model; no tensorflow."""

@@ -1,0 +1,1 @@
+"""Configuration, losses and the training loop."""
