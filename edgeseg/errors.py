@@ -52,6 +52,6 @@ def require(module: str, *, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtra(
-            f'{module} is needed here and could not be imported ({error}): '
+            f"{module} is needed here and could not be imported ({error}): "
             f'pip install "edgeseg[{extra}]"'
         ) from error

@@ -49,9 +49,7 @@ def normalise(pixels: np.ndarray, spec: ModelSpec) -> np.ndarray:
     return pixels * np.float32(spec.scale) + np.float32(spec.offset)
 
 
-def to_tensor(
-    frame: np.ndarray, spec: ModelSpec, previous: np.ndarray | None = None
-) -> np.ndarray:
+def to_tensor(frame: np.ndarray, spec: ModelSpec, previous: np.ndarray | None = None) -> np.ndarray:
     """Frame -> float32 (1, height, width, channels).
 
     frame: uint8 (H, W, 3), BGR.

@@ -103,7 +103,9 @@ class ModelSpec:
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
-            raise ModelError(f"{origin}: got invalid JSON ({error}), expected a model spec") from None
+            raise ModelError(
+                f"{origin}: got invalid JSON ({error}), expected a model spec"
+            ) from None
         if not isinstance(values, dict):
             raise ModelError(f"{origin}: got {type(values).__name__}, expected a JSON object")
         return cls._from_mapping(values, origin=origin)

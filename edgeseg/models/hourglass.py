@@ -55,9 +55,7 @@ def mobilenet_v2_encoder(
     return features
 
 
-def plain_encoder(
-    keras: Keras, x: Tensor, *, width: float, batch_norm: bool
-) -> dict[int, Tensor]:
+def plain_encoder(keras: Keras, x: Tensor, *, width: float, batch_norm: bool) -> dict[int, Tensor]:
     """Strided 3x3 convolutions, each with one bottleneck: an encoder for training from scratch."""
     features = {}
     for level, channels in enumerate((32, 48, 64, 128, 160), start=1):

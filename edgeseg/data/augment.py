@@ -1,0 +1,109 @@
+"""Augmentation of image and mask together; every function draws from the generator it is given.
+
+Images are uint8 (H, W, 3) BGR, masks uint8 (H, W) with 0 background and 255
+foreground. Geometry is one affine warp, colour one lookup table: on a small CPU
+the augmentation must not cost more than the training step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Ranges and probabilities. Angles in degrees, crops as shares of the photo's side."""
+
+    crop: tuple[float, float] = (0.35, 1.3)
+    aspect: float = 1.3
+    rotation: float = 12.0
+    flip: float = 0.5
+    brightness: float = 0.2
+    contrast: float = 0.2
+    gamma: float = 0.25
+    colour: float = 0.12
+    saturation: float = 0.3
+    low_light: float = 0.06
+    noise: float = 0.12
+    blur: float = 0.08
+    jpeg: float = 0.08
+    grey: float = 0.02
+    composite: float = 0.25
+    paste: float = 0.1
+
+
+def warp_matrix(
+    rng: np.random.Generator, shape: tuple[int, int], size: tuple[int, int], config: AugmentConfig
+) -> np.ndarray:
+    """Affine 2x3 from a photo of `shape` (height, width) to `size` (width, height).
+
+    A crop of 1.0 maps the whole photo onto the output, as inference does.
+    """
+    height, width = shape
+    crop = np.exp(rng.uniform(*np.log(config.crop)))
+    aspect = np.exp(rng.uniform(-1, 1) * np.log(config.aspect) / 2)
+    scale_x = size[0] / (width * crop * aspect)
+    scale_y = size[1] / (height * crop / aspect)
+    if rng.random() < config.flip:
+        scale_x = -scale_x
+    angle = np.deg2rad(rng.normal(0, config.rotation / 2))
+    # Rotate in the photo's own pixels, then scale: otherwise the rotation would shear.
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = np.diag([scale_x, scale_y]) @ rotation
+    slack = max(0.0, 1 - crop) / 2 + 0.08
+    centre = np.array([width, height]) * (0.5 + rng.uniform(-slack, slack, 2))
+    return np.column_stack([linear, np.array(size) / 2 - linear @ centre])
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Apply `warp_matrix`; what lies outside the photo is its mirror image."""
+    return cv2.warpAffine(
+        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+
+
+def colour_table(rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
+    """uint8 (256, 1, 3): brightness, contrast, gamma and white balance in one table."""
+    x = np.linspace(0, 1, 256)[:, None]
+    gamma = np.exp(rng.uniform(-1, 1) * config.gamma)
+    if rng.random() < config.low_light:
+        gamma *= rng.uniform(1.5, 2.5)
+    contrast = 1 + rng.uniform(-1, 1) * config.contrast
+    brightness = rng.uniform(-1, 1) * config.brightness / 2
+    balance = 1 + rng.uniform(-1, 1, 3) * config.colour
+    table = ((x**gamma - 0.5) * contrast + 0.5 + brightness) * balance
+    return np.clip(table * 255 + 0.5, 0, 255).astype(np.uint8)[:, None, :]
+
+
+def photometric(rng: np.random.Generator, image: np.ndarray, config: AugmentConfig) -> np.ndarray:
+    """Colour, then now and then greyness, blur, noise and JPEG artefacts."""
+    image = cv2.LUT(image, colour_table(rng, config))
+    amount = rng.uniform(-1, 1) * config.saturation
+    if rng.random() < config.grey:
+        amount = -1.0
+    if abs(amount) > 0.08:
+        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        image = cv2.addWeighted(image, 1 + amount, grey, -amount, 0)
+    if rng.random() < config.blur:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
+    if rng.random() < config.noise:
+        noise = np.empty(image.shape, np.int16)
+        cv2.setRNGSeed(int(rng.integers(2**31)))
+        cv2.randn(noise, 0, float(rng.uniform(3, 16)))
+        image = cv2.add(image, noise, dtype=cv2.CV_8U)
+    if rng.random() < config.jpeg:
+        quality = int(rng.integers(20, 70))
+        coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        image = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    return image
+
+
+def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """image where alpha is 255, background where it is 0; all of one size, uint8."""
+    # Not cv2.blendLinear, which needs float images: two multiplications in 8 bit are enough here.
+    alpha3 = cv2.merge([alpha] * 3)
+    front = cv2.multiply(image, alpha3, scale=1 / 255)
+    return cv2.add(front, cv2.multiply(background, cv2.bitwise_not(alpha3), scale=1 / 255))

@@ -1,0 +1,84 @@
+"""Plain folders, `images/` and `masks/` with equal names: reading binary samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and its mask; `mask` is None where the mask is empty by definition."""
+
+    image: Path
+    mask: Path | None
+
+    @property
+    def name(self) -> str:
+        """File name without suffix."""
+        return self.image.stem
+
+    @property
+    def family(self) -> str:
+        """The name's prefix up to the first underscore."""
+        return self.name.split("_")[0]
+
+    def read_image(self) -> np.ndarray:
+        """uint8 (H, W, 3), BGR."""
+        image = cv2.imread(str(self.image), cv2.IMREAD_COLOR)
+        if image is None:
+            raise InputError(f"{self.image}: got no readable image")
+        return image
+
+    def read_mask(self) -> np.ndarray:
+        """uint8 (H, W), 0 background to 255 foreground."""
+        if self.mask is None:
+            height, width = self.read_image().shape[:2]
+            return np.zeros((height, width), np.uint8)
+        mask = cv2.imread(str(self.mask), cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            raise InputError(f"{self.mask}: got no readable mask")
+        return mask
+
+
+def images_in(folder: str | Path) -> list[Path]:
+    """Image files of a folder, sorted by name. InputError where there are none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: got no such folder, expected one with images")
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise InputError(f"{folder}: got no images, expected {', '.join(IMAGE_SUFFIXES)}")
+    return found
+
+
+def read_pairs(root: str | Path, *, negatives: Iterable[str] = ("neg", "object")) -> list[Sample]:
+    """Samples of `root`/images with `root`/masks.
+
+    negatives: families whose mask is empty and has no file. A mask that is
+    missing in any other family is an InputError that names the image.
+    """
+    root, negatives = Path(root), set(negatives)
+    return list(_pairs(root, negatives))
+
+
+def _pairs(root: Path, negatives: set[str]) -> Iterator[Sample]:
+    for image in images_in(root / "images"):
+        mask = root / "masks" / f"{image.stem}.png"
+        sample = Sample(image, mask if mask.exists() else None)
+        if sample.mask is None and sample.family not in negatives:
+            raise InputError(f"{image}: got no mask, expected {mask}")
+        yield sample
+
+
+def read_backgrounds(folder: str | Path) -> list[Sample]:
+    """Images without the class: negatives, and backgrounds to composite onto."""
+    return [Sample(image, None) for image in images_in(folder)]

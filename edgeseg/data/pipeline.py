@@ -1,0 +1,156 @@
+"""Input pipeline: from groups of samples to augmented batches, in threads, reproducibly.
+
+Sample i of a run is a function of (seed, i) alone, so that the batches are the
+same whatever the number of workers, and a resumed run continues with the very
+batches that an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from ..preprocess import normalise, resize
+from ..spec import ModelSpec
+from .augment import AugmentConfig, blend, photometric, warp, warp_matrix
+from .folder import Sample
+from .previous_mask import PreviousMaskConfig, previous_mask
+
+
+@dataclass(frozen=True)
+class Group:
+    """Samples drawn together: `share` of all draws, each weighted by `weight` in the loss.
+
+    crop: another crop range than the configuration's, for close portraits say.
+    """
+
+    name: str
+    samples: tuple[Sample, ...]
+    share: float = 1.0
+    weight: float = 1.0
+    crop: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """tensor: float32 (N, h, w, channels), truth: float32 (N, h / stride, w / stride, 1) in
+    [0, 1], weight: float32 (N,), names: where each came from."""
+
+    tensor: np.ndarray
+    truth: np.ndarray
+    weight: np.ndarray
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Draws, augments and batches. `cache` keeps decoded images in memory (uint8)."""
+
+    groups: tuple[Group, ...]
+    backgrounds: tuple[Sample, ...]
+    spec: ModelSpec
+    output_stride: int = 2
+    augment: AugmentConfig = AugmentConfig()
+    previous: PreviousMaskConfig = PreviousMaskConfig()
+    seed: int = 0
+    cache: bool = True
+    _cache: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        """Image uint8 (H, W, 3) BGR and mask uint8 (H, W) of one size."""
+        if sample.image in self._cache:
+            image, coded = self._cache[sample.image]
+            if coded is None:
+                return image, np.zeros(image.shape[:2], np.uint8)
+            return image, coded
+        image = sample.read_image()
+        mask = sample.read_mask() if sample.mask else None
+        if mask is not None and mask.shape != image.shape[:2]:
+            mask = resize(mask, image.shape[1], image.shape[0])
+        if self.cache:
+            self._cache[sample.image] = (image, mask)
+        return image, np.zeros(image.shape[:2], np.uint8) if mask is None else mask
+
+    def draw(self, rng: np.random.Generator) -> tuple[Group, Sample]:
+        """A group by its share, then one of its samples."""
+        shares = np.array([group.share for group in self.groups])
+        group = self.groups[rng.choice(len(shares), p=shares / shares.sum())]
+        return group, group.samples[rng.integers(len(group.samples))]
+
+    def warped(
+        self, rng: np.random.Generator, sample: Sample, crop: tuple[float, float] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A sample after the geometric augmentation: BGR (h, w, 3) and mask (h, w), uint8."""
+        image, mask = self.read(sample)
+        config = self.augment if crop is None else _with_crop(self.augment, crop)
+        size = (self.spec.width, self.spec.height)
+        matrix = warp_matrix(rng, image.shape[:2], size, config)
+        return warp(image, matrix, size), warp(mask, matrix, size)
+
+    def example(self, index: int) -> tuple[np.ndarray, np.ndarray, float, str]:
+        """Sample `index` of the run: tensor (h, w, channels), truth (h', w', 1), weight, name."""
+        rng = np.random.default_rng((self.seed, index))
+        group, sample = self.draw(rng)
+        image, mask = self.warped(rng, sample, group.crop)
+        if sample.mask is not None and self.backgrounds and rng.random() < self.augment.composite:
+            image = self._composite(rng, image, mask)
+        if rng.random() < self.augment.paste:
+            image, mask = self._paste(rng, image, mask)
+        image = photometric(rng, image, self.augment)
+        tensor = self._tensor(rng, image, mask)
+        stride = self.output_stride
+        small = resize(mask, mask.shape[1] // stride, mask.shape[0] // stride)
+        truth = (small[..., np.newaxis] / np.float32(255)).astype(np.float32)
+        return tensor, truth, group.weight, sample.name
+
+    def _composite(self, rng, image, mask):
+        background = self.backgrounds[rng.integers(len(self.backgrounds))]
+        behind, _ = self.warped(rng, background, (0.5, 1.1))
+        # People and place were lit differently: their colours are drawn apart, too.
+        return blend(photometric(rng, image, self.augment), behind, mask)
+
+    def _paste(self, rng, image, mask):
+        _, sample = self.draw(rng)
+        if sample.mask is None:
+            return image, mask
+        other, alpha = self.warped(rng, sample, (0.9, 2.2))
+        return blend(other, image, alpha), cv2.max(mask, alpha)
+
+    def _tensor(self, rng, image, mask):
+        pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if self.spec.colour == "RGB" else image
+        tensor = normalise(pixels, self.spec)
+        if not self.spec.previous_mask:
+            return tensor
+        _, sample = self.draw(rng)
+        other = self.warped(rng, sample)[1]
+        channel = previous_mask(rng, mask, other, self.previous)
+        return np.dstack([tensor, channel / np.float32(255)])
+
+    def batch(self, step: int, size: int) -> Batch:
+        """Batch number `step` of `size` examples."""
+        examples = [self.example(step * size + i) for i in range(size)]
+        tensor, truth, weight, names = zip(*examples)
+        return Batch(np.stack(tensor), np.stack(truth), np.float32(weight), names)
+
+    def batches(
+        self, size: int, *, start: int, stop: int, workers: int = 2, ahead: int = 4
+    ) -> Iterator[Batch]:
+        """Batches `start` to `stop`, made `ahead` of their use by `workers` threads."""
+        with ThreadPoolExecutor(workers) as pool:
+            queue: deque[Future[Batch]] = deque()
+            for step in range(start, stop):
+                queue.append(pool.submit(self.batch, step, size))
+                if len(queue) > ahead:
+                    yield queue.popleft().result()
+            while queue:
+                yield queue.popleft().result()
+
+
+def _with_crop(config: AugmentConfig, crop: Sequence[float]) -> AugmentConfig:
+    return dataclasses.replace(config, crop=(float(crop[0]), float(crop[1])))

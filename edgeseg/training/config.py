@@ -1,0 +1,180 @@
+"""Training configuration: frozen dataclasses, read from TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data.augment import AugmentConfig
+from ..data.previous_mask import PreviousMaskConfig
+from ..errors import InputError
+from .losses import LossConfig
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class GroupConfig:
+    """A share of the training draws: the samples of `folder` with these families.
+
+    folder: holds images/ and masks/, or only images with `masks = false`.
+    families: file name prefixes up to the first underscore; empty means all.
+    share: weight of the draw. weight: weight in the loss. crop: own crop range.
+    """
+
+    folder: str
+    families: tuple[str, ...] = ()
+    masks: bool = True
+    share: float = 1.0
+    weight: float = 1.0
+    crop: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the data lies. Folders are relative to `root`, `root` to the config's folder."""
+
+    root: str
+    groups: tuple[GroupConfig, ...]
+    validation: str
+    backgrounds: str = ""
+    augment: AugmentConfig = AugmentConfig()
+    previous_mask: PreviousMaskConfig = PreviousMaskConfig()
+    workers: int = 2
+    cache: bool = True
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: a name of `edgeseg models` and the options that it is built with.
+
+    init: weights to start from, relative to the config's folder; empty for random ones.
+    """
+
+    name: str = "hourglass"
+    width: float = 0.5
+    previous_mask: bool = False
+    output_stride: int = 2
+    decoder_channels: tuple[int, ...] = (64, 40, 24, 16, 8)
+    init: str = ""
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """A stretch of the schedule at one input size; the rate falls from start to end by a cosine.
+
+    size: input height and width in pixels. crop: crop range while it lasts.
+    """
+
+    steps: int
+    size: tuple[int, int] = (256, 256)
+    batch: int = 24
+    rate: tuple[float, float] = (2e-3, 1e-5)
+    crop: tuple[float, float] = (0.35, 1.3)
+    composite: float = 0.25
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam. encoder_scale multiplies the rate of the layers that `init` filled."""
+
+    warmup: int = 300
+    encoder_scale: float = 0.2
+    clip_norm: float = 5.0
+    average: float = 0.999
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a run."""
+
+    name: str
+    data: DataConfig
+    stages: tuple[StageConfig, ...]
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    seed: int = 1
+    mixed_precision: bool = False
+    validate_every: int = 1000
+    checkpoint_every: int = 500
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages together."""
+        return sum(stage.steps for stage in self.stages)
+
+
+def load_config(path: str | Path) -> TrainConfig:
+    """Read a TOML file. InputError names an unknown, missing or ill-typed key."""
+    try:
+        values = tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"{path}: got no readable config ({error.strerror})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: got invalid TOML ({error})") from None
+    return build(TrainConfig, values, where=str(path))
+
+
+def build(kind: Any, values: Any, *, where: str) -> Any:
+    """Turn parsed TOML into dataclasses by their annotations."""
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(kind, values, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return build(arguments[0], values, where=where)
+    if origin is tuple:
+        return _tuple(arguments, values, where)
+    if kind is float and isinstance(values, int) and not isinstance(values, bool):
+        return float(values)
+    if not isinstance(values, kind) or (kind is not bool and isinstance(values, bool)):
+        raise InputError(f"{where}: got {values!r}, expected {kind.__name__}")
+    return values
+
+
+def _dataclass(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where}: got {values!r}, expected a table")
+    annotations = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(annotations))
+    required = {
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    missing = sorted(required - set(values))
+    if unknown or missing:
+        raise InputError(
+            f"{where}: unknown keys {unknown}, missing keys {missing}; known keys "
+            f"{sorted(annotations)}"
+        )
+    return kind(
+        **{
+            name: build(annotations[name], value, where=f"{where}: {name}")
+            for name, value in values.items()
+        }
+    )
+
+
+def _tuple(arguments: tuple[Any, ...], values: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(values, list | tuple):
+        raise InputError(f"{where}: got {values!r}, expected a list")
+    if arguments[-1] is Ellipsis:
+        return tuple(
+            build(arguments[0], value, where=f"{where}[{i}]") for i, value in enumerate(values)
+        )
+    if len(values) != len(arguments):
+        raise InputError(f"{where}: got {len(values)} values, expected {len(arguments)}")
+    return tuple(
+        build(argument, value, where=f"{where}[{i}]")
+        for i, (argument, value) in enumerate(zip(arguments, values))
+    )
