@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TextColumn
 
 from ..errors import InputError, require
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
