@@ -1,0 +1,78 @@
+"""Target `int8`: post-training quantization, calibrated on real images.
+
+Weights are 8 bit with a scale per output channel, activations 8 bit per tensor,
+input and output 8 bit as well, so that nothing but integers is left in the file.
+The scheme is that of Jacob et al., "Quantization and Training of Neural Networks
+for Efficient Integer-Arithmetic-Only Inference" (2018), in TFLite's variant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from edgeseg.errors import InputError, require
+from edgeseg.spec import ModelSpec
+
+from .calibration import calibration_tensors, check_frames
+from .golden import finish, golden_entries
+from .graph import Model, concrete_function, predictor, tflite_converter
+
+IO_TYPES = ("int8", "uint8", "float32")
+
+
+def convert_int8(
+    model: Model,
+    spec: ModelSpec,
+    frames: Iterable[np.ndarray],
+    *,
+    io: str = "int8",
+    progress: Callable[[], None] | None = None,
+) -> bytes:
+    """Quantize a float Keras model to a .tflite with spec and golden frame inside.
+
+    model: Keras 3 on TensorFlow, or tf_keras, float32 in and out.
+    frames: real images, uint8 (H, W, 3) BGR; 100 are plenty, 10 too few.
+    io: type of input and output, "int8", "uint8" or "float32".
+    progress: called after each calibrated frame.
+    Raises InputError for no frames, an unknown `io`, or a model that does not
+    take the spec's input.
+    """
+    frames = check_frames(frames)
+    function = concrete_function(model, spec)
+    predict = predictor(function)
+    converter = quantizing_converter(
+        tflite_converter(function),
+        list(calibration_tensors(frames, spec, predict)),
+        io=io,
+        progress=progress,
+    )
+    return finish(converter.convert(), spec, golden_entries(frames, spec, predict))
+
+
+def quantizing_converter(
+    converter: Any,
+    tensors: list[np.ndarray],
+    *,
+    io: str,
+    progress: Callable[[], None] | None = None,
+) -> Any:
+    """Set TensorFlow's converter to integers only, ranges from `tensors`."""
+    tf = require("tensorflow", extra="convert")
+    if io not in IO_TYPES:
+        raise InputError(f"io: got {io!r}, expected one of {', '.join(IO_TYPES)}")
+
+    def representative():
+        for tensor in tensors:
+            yield [tensor]
+            if progress:
+                progress()
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = getattr(tf, io)
+    converter.inference_output_type = getattr(tf, io)
+    return converter
