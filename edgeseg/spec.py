@@ -122,23 +122,16 @@ class ModelSpec:
         if missing or unknown:
             raise ModelError(f"{origin}: missing fields {missing}, unknown fields {unknown}")
         try:
-            return cls(
-                **{
-                    **values,
-                    **{
-                        name: tuple(values[name])
-                        for name in ("scale", "offset", "labels")
-                        if name in values
-                    },
-                    **(
-                        {"palette": tuple(tuple(colour) for colour in values["palette"])}
-                        if "palette" in values
-                        else {}
-                    ),
-                }
-            )
+            return cls(**{name: _frozen(value) for name, value in values.items()})
         except TypeError as error:
             raise ModelError(f"{origin}: got a field of the wrong type ({error})") from None
+        except ModelError as error:
+            raise ModelError(f"{origin}: {error}") from None
+
+
+def _frozen(value: Any) -> Any:
+    """JSON's lists as tuples, at every depth."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def check_flatbuffer(data: bytes, *, origin: str) -> None:

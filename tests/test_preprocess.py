@@ -1,0 +1,81 @@
+"""Preprocessing: values, colour order, the previous mask, one tensor for training and inference."""
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeseg.data.augment import AugmentConfig
+from edgeseg.data.folder import Sample
+from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.errors import InputError
+from edgeseg.preprocess import to_mask, to_scores, to_tensor
+from edgeseg.spec import ModelSpec
+
+SPEC = ModelSpec(name="tiny", width=8, height=4)
+
+
+def test_colour_is_swapped_and_scaled_to_minus_one_to_one():
+    frame = np.zeros((4, 8, 3), np.uint8)
+    frame[..., 0] = 255  # blue
+    tensor = to_tensor(frame, SPEC)
+    assert tensor.shape == (1, 4, 8, 3)
+    assert tensor.dtype == np.float32
+    np.testing.assert_allclose(tensor[0, 0, 0], [-1, -1, 1], atol=1e-6)
+
+
+def test_downscaling_averages_areas():
+    frame = np.zeros((8, 16, 3), np.uint8)
+    frame[::2] = 200
+    pixel = to_tensor(frame, SPEC)[0, 1, 1]
+    np.testing.assert_allclose(pixel, 100 / 127.5 - 1, atol=1e-6)
+
+
+def test_the_scale_does_not_depend_on_the_frame():
+    dark = np.full((4, 8, 3), 10, np.uint8)
+    mixed = dark.copy()
+    mixed[:, 4:] = 250
+    np.testing.assert_array_equal(to_tensor(dark, SPEC)[0, :, :4], to_tensor(mixed, SPEC)[0, :, :4])
+
+
+def test_previous_mask_is_the_fourth_channel_and_empty_at_first():
+    spec = ModelSpec(name="tiny", width=8, height=4, previous_mask=True)
+    frame = np.zeros((4, 8, 3), np.uint8)
+    assert to_tensor(frame, spec)[..., 3].max() == 0
+    tensor = to_tensor(frame, spec, np.full((2, 4), 0.25, np.float32))
+    np.testing.assert_allclose(tensor[..., 3], 0.25)
+
+
+def test_activations():
+    logits = np.array([[[[0.0, 2.0]]]], np.float32)
+    spec = ModelSpec("two", 1, 1, labels=("a", "b"), palette=((0, 0, 0),) * 2, activation="softmax")
+    np.testing.assert_allclose(to_scores(logits, spec).sum(), 1, atol=1e-6)
+    sigmoid = ModelSpec("one", 1, 1, activation="sigmoid")
+    assert to_scores(logits[..., :1], sigmoid)[0, 0, 0] == 0.5
+
+
+def test_mask_keeps_its_values_at_another_size():
+    assert to_mask(np.full((2, 2), 0.75, np.float32), 6, 5).shape == (5, 6)
+    np.testing.assert_allclose(to_mask(np.full((2, 2), 0.75, np.float32), 6, 5), 0.75)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [None, np.zeros((4, 4), "u1"), np.zeros((4, 4, 3), "f4"), np.zeros((0, 4, 3), "u1")],
+)
+def test_other_frames_are_refused(frame):
+    with pytest.raises(InputError, match="frame: got"):
+        to_tensor(frame, SPEC)
+
+
+def test_training_and_inference_give_the_same_tensor(tmp_path, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 255, (4, 8, 3), np.uint8)
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), image)
+    still = AugmentConfig(
+        crop=(1.0, 1.0), aspect=1.0, rotation=0, flip=0, brightness=0, contrast=0, gamma=0,
+        colour=0, saturation=0, low_light=0, noise=0, blur=0, jpeg=0, grey=0, composite=0, paste=0,
+    )  # fmt: skip
+    pipeline = Pipeline((Group("all", (Sample(path, None),)),), (), SPEC, augment=still)
+    # Only the position of the crop is still drawn: take the photo as it is instead.
+    monkeypatch.setattr(Pipeline, "warped", lambda self, rng, sample, crop=None: self.read(sample))
+    np.testing.assert_allclose(pipeline.example(0)[0], to_tensor(image, SPEC)[0], atol=1e-6)

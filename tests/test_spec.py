@@ -1,0 +1,92 @@
+"""The spec: round trip through a model file, refusal of what is not one."""
+
+import dataclasses
+import io
+import zipfile
+
+import pytest
+
+from edgeseg.errors import ModelError
+from edgeseg.spec import (
+    SPEC_ENTRY,
+    ModelSpec,
+    embed,
+    flatbuffer,
+    load_model,
+    read_entries,
+    read_spec,
+)
+
+MODEL = b"\x1c\x00\x00\x00TFL3" + bytes(range(200))
+SPEC = ModelSpec(name="tiny", width=64, height=32, previous_mask=True)
+
+
+def test_json_round_trip_keeps_every_field():
+    spec = ModelSpec(
+        name="road",
+        width=96,
+        height=64,
+        colour="BGR",
+        labels=("road", "car"),
+        palette=((1, 2, 3), (4, 5, 6)),
+        activation="softmax",
+    )
+    assert ModelSpec.from_json(spec.to_json()) == spec
+
+
+def test_embedding_keeps_the_flatbuffer_and_other_entries():
+    once = embed(MODEL, {"labels.txt": b"person"})
+    twice = embed(once, {SPEC_ENTRY: SPEC.to_json().encode()})
+    assert flatbuffer(twice) == MODEL
+    assert read_entries(twice)["labels.txt"] == b"person"
+    assert read_spec(twice) == SPEC
+
+
+def test_embedding_twice_replaces_and_gives_equal_bytes():
+    entries = {SPEC_ENTRY: SPEC.to_json().encode()}
+    assert embed(embed(MODEL, entries), entries) == embed(MODEL, entries)
+
+
+def test_the_standard_zip_library_reads_the_archive():
+    model = embed(MODEL, {SPEC_ENTRY: b"{}"})
+    assert zipfile.ZipFile(io.BytesIO(model)).namelist() == [SPEC_ENTRY]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "empty file"),
+        (b"not a model at all", "no TFLite model"),
+        (MODEL, "without edgeseg.json"),
+        (embed(MODEL, {SPEC_ENTRY: b"{"}), "invalid JSON"),
+        (embed(MODEL, {SPEC_ENTRY: b"[]"}), "expected a JSON object"),
+        (embed(MODEL, {SPEC_ENTRY: b'{"name": "x"}'}), "missing fields ['width', 'height']"),
+        (
+            embed(MODEL, {SPEC_ENTRY: b'{"name": "x", "width": 1, "height": 1, "colour": "HSV"}'}),
+            "colour: got 'HSV'",
+        ),
+    ],
+)
+def test_a_file_without_a_usable_spec_says_what_is_missing(tmp_path, data, expected):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(data)
+    with pytest.raises(ModelError) as error:
+        load_model(path)
+    assert expected in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_given_spec_goes_before_the_embedded_one(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(embed(MODEL, {SPEC_ENTRY: SPEC.to_json().encode()}))
+    other = dataclasses.replace(SPEC, name="other")
+    assert load_model(path, spec=other)[1] == other
+    with pytest.raises(ModelError, match="no readable file"):
+        load_model(tmp_path / "missing.tflite")
+
+
+def test_channels_count_the_previous_mask():
+    assert SPEC.channels == 4
+    assert SPEC.binary
+    grey = ModelSpec("grey", 8, 8, colour="GRAY", scale=(1.0,), offset=(0.0,))
+    assert grey.channels == 1
