@@ -46,7 +46,7 @@ def model_pixels(frame: np.ndarray, spec: ModelSpec) -> np.ndarray:
 
 def normalise(pixels: np.ndarray, spec: ModelSpec) -> np.ndarray:
     """uint8 (..., colour channels) in the model's order -> float32, pixel * scale + offset."""
-    return pixels * np.float32(spec.scale) + np.float32(spec.offset)
+    return pixels * np.asarray(spec.scale, np.float32) + np.asarray(spec.offset, np.float32)
 
 
 def to_tensor(frame: np.ndarray, spec: ModelSpec, previous: np.ndarray | None = None) -> np.ndarray:

@@ -92,12 +92,12 @@ def photometric(rng: np.random.Generator, image: np.ndarray, config: AugmentConf
     if rng.random() < config.noise:
         noise = np.empty(image.shape, np.int16)
         cv2.setRNGSeed(int(rng.integers(2**31)))
-        cv2.randn(noise, 0, float(rng.uniform(3, 16)))
+        cv2.randn(noise, np.zeros(3), np.full(3, rng.uniform(3, 16)))
         image = cv2.add(image, noise, dtype=cv2.CV_8U)
     if rng.random() < config.jpeg:
         quality = int(rng.integers(20, 70))
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        image = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     return image
 
 

@@ -136,7 +136,7 @@ class Pipeline:
         """Batch number `step` of `size` examples."""
         examples = [self.example(step * size + i) for i in range(size)]
         tensor, truth, weight, names = zip(*examples)
-        return Batch(np.stack(tensor), np.stack(truth), np.float32(weight), names)
+        return Batch(np.stack(tensor), np.stack(truth), np.asarray(weight, np.float32), names)
 
     def batches(
         self, size: int, *, start: int, stop: int, workers: int = 2, ahead: int = 4

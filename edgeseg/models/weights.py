@@ -53,7 +53,7 @@ def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".part")
     with open(beside, "wb") as file:
-        np.savez(file, **dict(arrays))
+        np.savez(file, **dict(arrays))  # type: ignore[arg-type]
     os.replace(beside, path)
 
 

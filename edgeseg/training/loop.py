@@ -56,7 +56,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint: step, weights, averaged weights, optimizer state."""
-        arrays = {"step": np.int64(self.step)}
+        arrays = {"step": np.asarray(self.step)}
         arrays |= {f"weights/{name}": value for name, value in self.weights.items()}
         arrays |= {f"average/{name}": value for name, value in self.average.items()}
         for index, value in enumerate(self.optimizer_state or []):
@@ -80,11 +80,7 @@ class Trainer:
         """Train from the current step to the end of the schedule."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._describe()
-        columns = (
-            *Progress.get_default_columns()[:-1],
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
+        columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
         with Progress(*columns, console=console, refresh_per_second=2) as progress:
             task = progress.add_task("train", total=self.config.steps, note="")
             while self.step < self.config.steps:
