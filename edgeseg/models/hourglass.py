@@ -116,7 +116,7 @@ def hourglass(
     classes: int = 1,
     width: float = 0.5,
     encoder: str = "mobilenet_v2",
-    decoder_channels: Sequence[int] = (64, 40, 24, 16, 8),
+    decoder_channels: Sequence[int] = (64, 48, 32, 24, 16),
     output_stride: int = 2,
     batch_norm: bool = False,
 ) -> Tensor:

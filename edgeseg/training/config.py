@@ -64,7 +64,7 @@ class ModelConfig:
     width: float = 0.5
     previous_mask: bool = False
     output_stride: int = 2
-    decoder_channels: tuple[int, ...] = (64, 40, 24, 16, 8)
+    decoder_channels: tuple[int, ...] = (64, 48, 32, 24, 16)
     init: str = ""
 
 
