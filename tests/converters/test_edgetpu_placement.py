@@ -1,0 +1,142 @@
+"""The Edge TPU checker against what the compiler really did."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+from edgeseg.converters.edgetpu_rules import edgetpu_obstacle
+from edgeseg.converters.flatgraph import COMPILED_OPERATOR, Graph, Node, Tensor, read_graph
+from edgeseg.converters.operators import list_operators
+from edgeseg.converters.placement import BEHIND_THE_SPLIT, edgetpu_partition
+
+
+def tensor(index, *, shape=(1, 8, 8, 4), kind="INT8", values=None, dynamic=False):
+    data = None if values is None else np.frombuffer(np.asarray(values).tobytes(), np.uint8)
+    return Tensor(index, f"t{index}", shape, dynamic, kind, data, (0.1,), (0,), 0)
+
+
+def node(index, name, source, result, *, extra=(), version=1, **options):
+    return Node(index, name, "", version, options, (source, *extra), (result,))
+
+
+def graph(*nodes):
+    return Graph(nodes, nodes[0].activations, nodes[-1].outputs, 1, "")
+
+
+def resize_to(side, source=8):
+    size = tensor(90, shape=(2,), kind="INT32", values=np.int32([side, side]))
+    before = tensor(0, shape=(1, source, source, 4))
+    return node(0, "RESIZE_BILINEAR", before, tensor(1, shape=(1, side, side, 4)), extra=(size,))
+
+
+def test_verdict_agrees_with_every_compiled_pair(data_root):
+    folder = data_root / "edgetpu"
+    compiled = sorted(folder.glob("*_edgetpu.tflite"))
+    assert compiled, f"no pairs in {folder}"
+    for path in compiled:
+        source = path.with_name(path.name.replace("_edgetpu", ""))
+        stayed = [n for n in read_graph(path.read_bytes()).nodes if n.custom != COMPILED_OPERATOR]
+        operators = list_operators(source.read_bytes())
+        predicted = [(op.name, op.version) for op in operators if not op.edgetpu]
+        assert predicted == [(n.name, n.version) for n in stayed], path.name
+
+
+def test_names_are_the_builtin_ones(data_root):
+    path = data_root / "edgetpu" / "mobilenet_v1_0.25_128_quant.tflite"
+    operators = list_operators(path.read_bytes())
+    assert Counter(op.name for op in operators) == {
+        "CONV_2D": 15,
+        "DEPTHWISE_CONV_2D": 13,
+        "AVERAGE_POOL_2D": 1,
+        "RESHAPE": 1,
+        "SOFTMAX": 1,
+    }
+    assert [op.index for op in operators] == list(range(31))
+    assert all(op.edgetpu and op.gpu and not op.reason for op in operators)
+
+
+def test_a_compiled_model_is_named_as_such(data_root):
+    path = data_root / "edgetpu" / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
+    assert read_graph(path.read_bytes()).compiled
+    (operator,) = list_operators(path.read_bytes())
+    assert operator.name == "CUSTOM"
+    assert operator.edgetpu
+    assert not operator.gpu
+
+
+def test_everything_that_needs_an_unmapped_operator_stays_with_it():
+    a, b, c, d, e = (tensor(index) for index in range(5))
+    reasons = edgetpu_partition(
+        graph(
+            node(0, "LOGISTIC", a, b),
+            node(1, "LEAKY_RELU", b, c),
+            node(2, "LOGISTIC", c, d),
+            node(3, "TANH", d, e),
+        )
+    )
+    assert reasons[0] == ""
+    assert "LEAKY_RELU is not supported" in reasons[1]
+    assert reasons[2:] == [BEHIND_THE_SPLIT, BEHIND_THE_SPLIT]
+
+
+def test_a_float_input_costs_only_its_own_quantize():
+    source = tensor(0, kind="FLOAT32")
+    a, b, c = (tensor(index) for index in range(1, 4))
+    result = tensor(4, kind="FLOAT32")
+    reasons = edgetpu_partition(
+        graph(
+            node(0, "QUANTIZE", source, a),
+            node(1, "LOGISTIC", a, b),
+            node(2, "TANH", b, c),
+            node(3, "DEQUANTIZE", c, result),
+        )
+    )
+    assert "FLOAT32" in reasons[0]
+    assert reasons[1:3] == ["", ""]
+    assert "quantized outputs" in reasons[3]
+
+
+@pytest.mark.parametrize(("side", "mapped"), [(16, True), (128, True), (256, False), (513, False)])
+def test_resizing_is_mapped_up_to_a_limit(side, mapped):
+    assert (edgetpu_obstacle(resize_to(side)) == "") == mapped
+
+
+def test_resizing_a_single_pixel_is_refused():
+    assert "single pixel" in edgetpu_obstacle(resize_to(33, source=1))
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"version": 6}, "version 6"),
+        ({"options": {"dilationWFactor": 2, "dilationHFactor": 1}}, "dilation differs"),
+        ({"inputs": (tensor(0), tensor(1), None)}, "computed"),
+        ({"outputs": (tensor(5, dynamic=True),)}, "fixed input size"),
+        ({"outputs": (tensor(5, shape=(2, 8, 8, 4)),)}, "batch of 1"),
+        ({"outputs": (tensor(5, kind="INT16"),)}, "INT16"),
+        ({"name": "ARG_MAX"}, "argmax afterwards"),
+    ],
+)
+def test_reasons_name_what_is_wrong(broken, reason):
+    weights = tensor(1, shape=(4, 1, 1, 4), values=np.zeros((4, 1, 1, 4), np.int8))
+    good = Node(0, "CONV_2D", "", 3, {}, (tensor(0), weights, None), (tensor(5),))
+    assert edgetpu_obstacle(good) == ""
+    assert reason in edgetpu_obstacle(dataclasses.replace(good, **broken))
+
+
+def test_concatenation_limits():
+    zeros = tensor(1, values=np.zeros((1, 8, 8, 4), np.int8))
+    ones = tensor(1, values=np.ones((1, 8, 8, 4), np.int8))
+    joined = tensor(2, shape=(1, 8, 8, 8))
+    assert (
+        edgetpu_obstacle(node(0, "CONCATENATION", tensor(0), joined, extra=(zeros,), axis=3)) == ""
+    )
+    refused = node(0, "CONCATENATION", tensor(0), joined, extra=(ones,), axis=3)
+    assert "not all zero" in edgetpu_obstacle(refused)
+    fused = node(
+        0, "CONCATENATION", tensor(0), joined, extra=(tensor(3),), axis=3, fusedActivationFunction=1
+    )
+    assert "fused" in edgetpu_obstacle(fused)
