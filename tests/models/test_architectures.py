@@ -1,0 +1,123 @@
+"""Every architecture: shapes, parameters, one training step, conversion to int8."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+from edgeseg.converters.int8 import convert_int8
+
+from edgeseg.errors import InputError
+from edgeseg.models import BUILDERS, build
+from edgeseg.models.macs import multiply_adds
+from edgeseg.models.weights import get_weights, set_weights
+from edgeseg.runtime.interpreter import Interpreter
+from edgeseg.spec import ModelSpec
+
+TINY = {
+    "hourglass": {"input_shape": (32, 64, 3), "width": 0.35, "classes": 2},
+    "unet": {"input_shape": (48, 48, 3), "channels": 4, "depth": 2, "padding": "same"},
+    "unet_mini": {"input_shape": (32, 32, 3), "channels": 4, "depth": 2},
+    "segnet": {"input_shape": (32, 32, 3), "widths": (4, 6, 8, 8)},
+    "fcn8": {"input_shape": (64, 64, 3), "widths": (4, 4, 6, 6, 8), "head_channels": 8},
+    "fcn32": {"input_shape": (64, 64, 3), "widths": (4, 4, 6, 6, 8), "head_channels": 8},
+    "pspnet": {
+        "input_shape": (96, 48, 3),
+        "widths": (4, 4, 6, 6, 8),
+        "feature_stride": 8,
+        "head_channels": 8,
+    },
+}
+
+
+def unet_parameters() -> int:
+    """From the paper's figure 1, layer by layer: (in, out, kernel side)."""
+    down = [(1, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512)]
+    bottom = [(512, 512), (512, 1024), (1024, 1024)]
+    up = [(1024, 512), (512, 512), (512, 256), (256, 256), (256, 128), (128, 128)]
+    last = [(128, 64), (64, 64)]
+    layers = [(a, b, 3) for a, b in down + bottom + up + last]
+    layers += [(1024, 512, 2), (512, 256, 2), (256, 128, 2), (128, 64, 2), (64, 2, 1)]
+    assert len(layers) == 23  # "In total the network has 23 convolutional layers."
+    return sum(a * b * k * k + b for a, b, k in layers)
+
+
+def test_unet_is_the_papers():
+    model = build("unet", keras=keras, input_shape=(572, 572, 1), classes=2)
+    assert model.output_shape == (None, 388, 388, 2)
+    assert model.count_params() == unet_parameters()
+
+
+def test_unet_with_same_padding_keeps_the_size():
+    model = build(
+        "unet", keras=keras, input_shape=(256, 256, 1), classes=1, padding="same", channels=2
+    )
+    assert model.output_shape == (None, 256, 256, 1)
+
+
+def test_unet_refuses_an_odd_size_by_name():
+    with pytest.raises(InputError, match="570x570.*pooling 1 would meet|pooling 2"):
+        build("unet", keras=keras, input_shape=(570, 570, 1))
+
+
+@pytest.mark.parametrize("name", list(TINY))
+def test_trains_a_step_and_converts_to_int8(name):
+    keras.utils.set_random_seed(0)
+    model = build(name, keras=keras, **TINY[name])
+    height, width, _ = TINY[name]["input_shape"]
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (2, height, width, 3)).astype(np.float32)
+    y = rng.integers(0, 2, (2, *model.output_shape[1:3])).astype(np.int32)
+    model.compile(optimizer=keras.optimizers.SGD(0.01), loss="sparse_categorical_crossentropy")
+    before = get_weights(model)
+    model.train_on_batch(x, y)
+    moved = [n for n, v in get_weights(model).items() if not np.array_equal(v, before[n])]
+    assert "logits/kernel" in moved or "score/kernel" in moved
+
+    spec = ModelSpec(name, width, height, labels=("a", "b"), palette=((0, 0, 0), (255, 0, 0)))
+    frames = list(rng.integers(0, 256, (8, height, width, 3), dtype=np.uint8))
+    interpreter = Interpreter(convert_int8(model, spec, frames))
+    assert interpreter.inputs[0].dtype == np.int8
+    wanted = model.predict(x[:1], verbose=0)
+    assert np.abs(interpreter.run(x[:1]) - wanted).max() < 0.12
+
+
+@pytest.mark.parametrize("name", list(TINY))
+def test_keras_3_and_tf_keras_compute_the_same(name):
+    model = build(name, keras=keras, **TINY[name])
+    other = build(name, keras=tf_keras, **TINY[name])
+    assert len(set_weights(other, get_weights(model))) == len(get_weights(model))
+    x = np.random.default_rng(1).uniform(-1, 1, (1, *TINY[name]["input_shape"]))
+    x = x.astype(np.float32)
+    difference = np.asarray(model(x, training=False)) - np.asarray(other(x, training=False))
+    assert np.abs(difference).max() < 1e-5
+
+
+@pytest.mark.parametrize("encoder", ["vgg16", "resnet50", "mobilenet_v2", "mobilenet_v3"])
+@pytest.mark.parametrize("name", ["unet_mini", "fcn8"])
+def test_backbones_of_keras_applications(name, encoder):
+    options = {"depth": 5, "channels": 2} if name == "unet_mini" else {"head_channels": 4}
+    model = build(name, keras=keras, input_shape=(64, 96, 3), classes=3, encoder=encoder, **options)
+    assert model.output_shape == (None, 64, 96, 3)
+    total = np.asarray(model(np.zeros((1, 64, 96, 3), np.float32), training=False)).sum(-1)
+    assert np.allclose(total, 1, atol=1e-5)
+
+
+def test_multiply_adds_by_hand():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(inputs)
+    x = keras.layers.DepthwiseConv2D(3, padding="same")(x)
+    x = keras.layers.Conv2DTranspose(2, 2, strides=2)(x)
+    counted = multiply_adds(keras.Model(inputs, x))
+    assert counted == 4 * 4 * 4 * 27 + 4 * 4 * 4 * 9 + 4 * 4 * 4 * 2 * 4
+
+
+def test_unknown_names_list_the_known():
+    with pytest.raises(InputError, match="expected one of.*hourglass.*unet"):
+        build("u-net", keras=keras)
+    with pytest.raises(InputError, match="encoder: got 'resnet'.*resnet50"):
+        build("segnet", keras=keras, input_shape=(64, 64, 3), encoder="resnet")
+    assert set(TINY) == set(BUILDERS)

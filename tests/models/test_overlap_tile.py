@@ -1,0 +1,56 @@
+"""Overlap-tile inference gives what the network gives on the whole image."""
+
+import keras
+import numpy as np
+import pytest
+
+from edgeseg.errors import InputError
+from edgeseg.models import build
+from edgeseg.models.overlap_tile import overlap_tile
+
+
+def test_tiles_of_a_valid_unet_join_without_a_seam():
+    keras.utils.set_random_seed(0)
+    options = {"classes": 2, "channels": 2, "depth": 2}
+    small = build("unet", keras=keras, input_shape=(60, 60, 1), **options)
+    whole = build("unet", keras=keras, input_shape=(100, 140, 1), **options)
+    whole.set_weights(small.get_weights())
+    out_height, out_width = whole.output_shape[1:3]
+    image = np.random.default_rng(0).normal(size=(100, 140, 1)).astype(np.float32)
+    expected = np.asarray(whole(image[np.newaxis], training=False))[0]
+
+    margin_y, margin_x = (100 - out_height) // 2, (140 - out_width) // 2
+    tiled = overlap_tile(
+        lambda x: np.asarray(small(x, training=False)),
+        image,
+        tile=(60, 60),
+        output=small.output_shape[1:3],
+    )
+    assert tiled.shape == (100, 140, 2)
+    # Tiles start at multiples of the output's size, pooling at multiples of 4: where these agree,
+    # and away from the mirrored border, both compute the same.
+    inner = tiled[margin_y:-margin_y, margin_x:-margin_x]
+    assert small.output_shape[1] % 4 == 0
+    assert margin_y % 4 == 0
+    np.testing.assert_allclose(inner, expected, atol=1e-5)
+
+
+def test_image_smaller_than_a_tile_and_mirror():
+    image = np.arange(5 * 3, dtype=np.float32).reshape(5, 3, 1)
+    seen = []
+
+    def centre(tile):
+        seen.append(tile.shape)
+        return tile[:, 2:-2, 2:-2]
+
+    result = overlap_tile(centre, image, tile=(8, 8), output=(4, 4))
+    np.testing.assert_array_equal(result, image)
+    assert seen == [(1, 8, 8, 1)] * 2
+
+
+def test_margin_drops_the_zero_padded_border():
+    image = np.random.default_rng(0).random((11, 9, 2)).astype(np.float32)
+    result = overlap_tile(lambda tile: tile, image, tile=(6, 6), margin=2)
+    np.testing.assert_array_equal(result, image)
+    with pytest.raises(InputError, match="margin 3"):
+        overlap_tile(lambda tile: tile, image, tile=(6, 6), margin=3)
