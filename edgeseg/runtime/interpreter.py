@@ -115,6 +115,40 @@ class Interpreter:
         """A copy of the first output, in its own type."""
         return self._interpreter.get_tensor(self._output_index)
 
+    def operators(self) -> list[str]:
+        """The device of every operator: "edgetpu", "cpu (XNNPACK)" or "cpu".
+
+        The package lists a delegate as one more node beside the operators that it
+        replaced: those between its outputs and its inputs.
+        """
+        try:
+            nodes = self._interpreter._get_ops_details()
+        except AttributeError:
+            return []
+        producer = {
+            int(tensor): node
+            for node in nodes
+            if node["op_name"] != "DELEGATE"
+            for tensor in node["outputs"]
+        }
+        delegated: set[int] = set()
+        for node in (node for node in nodes if node["op_name"] == "DELEGATE"):
+            inputs = {int(tensor) for tensor in node["inputs"]}
+            waiting = [int(tensor) for tensor in node["outputs"]]
+            while waiting:
+                tensor = waiting.pop()
+                maker = producer.get(tensor)
+                if tensor in inputs or maker is None or maker["index"] in delegated:
+                    continue
+                delegated.add(maker["index"])
+                waiting.extend(int(source) for source in maker["inputs"])
+        name = "edgetpu" if self.delegate == "edgetpu" else "cpu (XNNPACK)"
+        return [
+            name if node["index"] in delegated else "cpu"
+            for node in nodes
+            if node["op_name"] != "DELEGATE"
+        ]
+
     def close(self) -> None:
         """Release the interpreter; nothing may be called after it."""
         self._interpreter = None
@@ -176,7 +210,7 @@ def _edgetpu(module: Any) -> Any:
             reason = _first_line(error) or "no Edge TPU answers"
             raise DelegateError(f"edgetpu: {library} is installed, but {reason}") from None
     raise DelegateError(
-        f"edgetpu: got no library ({', '.join(EDGETPU_LIBRARIES)}), expected Coral's Edge TPU runtime"
+        f"edgetpu: got no library ({', '.join(EDGETPU_LIBRARIES)}), expected Coral's runtime"
     )
 
 

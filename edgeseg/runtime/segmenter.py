@@ -1,0 +1,249 @@
+"""Segmenter: a model, its delegate, a temporal filter and the way back to the frame's size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from ..errors import ModelError
+from ..preprocess import to_mask, to_scores
+from ..spec import ModelSpec, load_model
+from . import assets
+from .delegates import OPENERS, choose, ops_per_device
+from .feeder import Feeder
+from .motion import SceneCut, thumbnail
+from .refine import BlobFilter, guided
+from .temporal import make_filter
+from .watchdog import Guarded
+
+DEFAULT_TEMPORAL = "flow"
+# Every so many frames the filtered mask is compared with one that knows no past.
+AUDIT_EVERY = 30
+# They disagree where their IoU is below this, if they cover anything to speak of.
+AUDIT_IOU = 0.4
+AUDIT_AREA = 0.01
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The answer for one frame, at its size.
+
+    mask: uint8 (H, W), 255 times the probability of the foreground: of the single
+    label, or of anything but the first label.
+    classes: uint8 (H, W), the number of the label, for models with several.
+    """
+
+    mask: np.ndarray
+    classes: np.ndarray | None = None
+
+
+class Segmenter:
+    """Segments frames one after another.
+
+    model: name of a bundled model, or path of a .tflite.
+    delegate: "auto", "edgetpu", "gpu" or "cpu". threads: of the CPU kernels.
+    temporal: "none", "ema", "blend" or "flow".
+    refine: draw the mask's edges along the frame's, for binary models.
+    spec: for a model file without one.
+
+    Raises ModelError for a file that is no usable model, DelegateError for a named
+    delegate that does not work, InputError for other arguments.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "person",
+        *,
+        delegate: str = "auto",
+        threads: int | None = None,
+        temporal: str = DEFAULT_TEMPORAL,
+        refine: bool = True,
+        spec: ModelSpec | None = None,
+    ) -> None:
+        self.path = assets.resolve(model)
+        data, self.spec = load_model(self.path, spec=spec)
+        choice = choose(
+            data,
+            self.spec,
+            delegate=delegate,
+            threads=threads,
+            edgetpu_model=_edgetpu_sibling(self.path),
+        )
+        self.refused = choice.refused
+        self.resets: Counter[str] = Counter()
+        self._network = Guarded(
+            choice.interpreter, name=choice.name, open_cpu=lambda: OPENERS["cpu"](data, threads)
+        )
+        self._feeder = Feeder(self.spec, choice.interpreter.inputs[0])
+        _check_output(self.spec, choice.interpreter.outputs[0].shape)
+        self._refine = refine
+        self._cut = SceneCut()
+        self._blobs = BlobFilter()
+        self._since_audit = 0
+        self.temporal = temporal
+
+    @property
+    def temporal(self) -> str:
+        """Name of the temporal filter; assigning another starts it without a past."""
+        return self._temporal
+
+    @temporal.setter
+    def temporal(self, name: str) -> None:
+        self._filter = make_filter(name)
+        self._temporal = name
+
+    @property
+    def delegate(self) -> str:
+        """Where the network runs now: "edgetpu", "gpu" or "cpu"."""
+        return self._network.name
+
+    @property
+    def interpreter(self):
+        """The interpreter in use, with `package`, `threads`, `inputs` and `outputs`."""
+        return self._network.interpreter
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the watchdog had to say, oldest first."""
+        return self._network.warnings
+
+    def ops_per_device(self) -> dict[str, int]:
+        """How many operators run where."""
+        return ops_per_device(self._network.interpreter)
+
+    def segment(self, frame: np.ndarray) -> np.ndarray:
+        """uint8 (H, W, 3) BGR -> float32 (H, W) in [0, 1], the probability of the foreground.
+
+        The frame is taken for the successor of the one before: call `reset` between
+        unrelated ones. Raises InputError for another dtype or shape.
+        """
+        scores = self._track(frame)
+        return to_mask(self.refined(scores, frame), frame.shape[1], frame.shape[0])
+
+    def segment_classes(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Class scores float32 (H, W, classes) and label map uint8 (H, W), for several labels."""
+        scores = to_mask(self._track(frame), frame.shape[1], frame.shape[0])
+        scores = scores.reshape(*frame.shape[:2], -1)
+        return scores, scores.argmax(axis=-1).astype(np.uint8)
+
+    def reset(self) -> None:
+        """Forget the frames before: a cut, a new image."""
+        self.resets["asked"] += 1
+        self._cut.reset()
+        self._forget()
+
+    def close(self) -> None:
+        """Release the interpreter."""
+        self._network.interpreter.close()
+
+    def __enter__(self) -> Segmenter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # The stages, for a pipeline that times them and runs them in different threads.
+
+    def pixels(self, frame: np.ndarray) -> np.ndarray:
+        """Stage 1: the frame in the model's size and colour order, uint8."""
+        return self._feeder.pixels(frame)
+
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        """Stage 2: the network's scores, float32 (h, w, classes)."""
+        if self._cut(thumbnail(pixels)):
+            self.resets["cut"] += 1
+            self._forget()
+        scores = self._infer(pixels, self._filter.previous)
+        self._since_audit += 1
+        if self._since_audit < AUDIT_EVERY:
+            return scores
+        self._since_audit = 0
+        return self._audit(pixels, scores)
+
+    def steady(self, scores: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """Stage 3: the temporal filter."""
+        return self._filter.apply(scores, thumbnail(pixels))
+
+    def refined(self, scores: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        """Stage 4: foreground float32 (h, w), cleaned and sharpened, below the frame's size."""
+        mask = foreground(scores)
+        if not self.spec.binary:
+            return mask
+        mask = self._blobs(mask)
+        return guided(mask, frame) if self._refine else mask
+
+    def segmentation(self, scores: np.ndarray, frame: np.ndarray) -> Segmentation:
+        """Stage 4 up to the frame's size, as effects want it."""
+        size = (frame.shape[1], frame.shape[0])
+        mask = cv2.convertScaleAbs(self.refined(scores, frame), alpha=255)
+        mask = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
+        return Segmentation(mask, None if self.spec.binary else _class_map(scores, size))
+
+    def _track(self, frame: np.ndarray) -> np.ndarray:
+        pixels = self.pixels(frame)
+        return self.steady(self.scores(pixels), pixels)
+
+    def _infer(self, pixels: np.ndarray, previous: np.ndarray | None) -> np.ndarray:
+        before = None if previous is None else foreground(previous)
+        return to_scores(self._network.run(self._feeder.tensor(pixels, before)), self.spec)
+
+    def _audit(self, pixels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Scores without a past, once those with one have come to disagree with them."""
+        if self._filter.previous is None:
+            return scores
+        fresh = self._infer(pixels, None) if self.spec.previous_mask else scores
+        if not ghost(foreground(self._filter.previous), foreground(fresh)):
+            return scores
+        self.resets["audit"] += 1
+        self._forget()
+        return fresh
+
+    def _forget(self) -> None:
+        self._filter.reset()
+        self._blobs.reset()
+        self._since_audit = 0
+
+
+def foreground(scores: np.ndarray) -> np.ndarray:
+    """float32 (h, w, classes) -> (h, w): the only class, or everything but the first."""
+    return scores[..., 0] if scores.shape[-1] == 1 else 1 - scores[..., 0]
+
+
+def ghost(tracked: np.ndarray, fresh: np.ndarray) -> bool:
+    """True where a mask with a past covers something quite different from one without."""
+    ours, theirs = tracked > 0.5, fresh > 0.5
+    union = int((ours | theirs).sum())
+    if union < AUDIT_AREA * ours.size:
+        return False
+    return int((ours & theirs).sum()) < AUDIT_IOU * union
+
+
+def _class_map(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Label numbers at the frame's size; the scores are enlarged twice, their maximum the rest."""
+    height, width = scores.shape[:2]
+    large = to_mask(scores, 2 * width, 2 * height)
+    return cv2.resize(large.argmax(axis=-1).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+
+
+def _check_output(spec: ModelSpec, shape: tuple[int, ...]) -> None:
+    if len(shape) != 4 or shape[-1] != len(spec.labels):
+        raise ModelError(
+            f"model {spec.name!r}: got an output tensor of {shape}, expected "
+            f"(1, height, width, {len(spec.labels)}) from its labels"
+        )
+
+
+def _edgetpu_sibling(path: Path) -> bytes | None:
+    """The file that the Edge TPU compiler writes beside its input, where it is there."""
+    sibling = path.with_name(f"{path.stem}_edgetpu.tflite")
+    return sibling.read_bytes() if sibling.is_file() else None
