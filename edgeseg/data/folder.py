@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,17 @@ import numpy as np
 from ..errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a file: which, and what."""
+
+    path: Path
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -60,23 +71,30 @@ def images_in(folder: str | Path) -> list[Path]:
     return found
 
 
-def read_pairs(root: str | Path, *, negatives: Iterable[str] = ("neg", "object")) -> list[Sample]:
+def read_pairs(
+    root: str | Path,
+    *,
+    negatives: Iterable[str] = ("neg", "object"),
+    problems: list[Problem] | None = None,
+) -> list[Sample]:
     """Samples of `root`/images with `root`/masks.
 
-    negatives: families whose mask is empty and has no file. A mask that is
-    missing in any other family is an InputError that names the image.
+    negatives: families whose mask is empty and has no file.
+    problems: a list that takes images whose mask is missing in any other family;
+        without it the first one is an InputError that names the image.
     """
-    root, negatives = Path(root), set(negatives)
-    return list(_pairs(root, negatives))
-
-
-def _pairs(root: Path, negatives: set[str]) -> Iterator[Sample]:
-    for image in images_in(root / "images"):
-        mask = root / "masks" / f"{image.stem}.png"
+    samples: list[Sample] = []
+    for image in images_in(Path(root) / "images"):
+        mask = Path(root) / "masks" / f"{image.stem}.png"
         sample = Sample(image, mask if mask.exists() else None)
-        if sample.mask is None and sample.family not in negatives:
-            raise InputError(f"{image}: got no mask, expected {mask}")
-        yield sample
+        if sample.mask is None and sample.family not in set(negatives):
+            problem = Problem(image, f"got no mask, expected {mask}")
+            if problems is None:
+                raise InputError(str(problem))
+            problems.append(problem)
+        else:
+            samples.append(sample)
+    return samples
 
 
 def read_backgrounds(folder: str | Path) -> list[Sample]:

@@ -1,0 +1,47 @@
+"""Video with a mask for every frame, as DAVIS has it, in either of two layouts.
+
+`SEQUENCE/images/00000.jpg` with `SEQUENCE/masks/00000.png`, or DAVIS's own
+`JPEGImages/480p/SEQUENCE/00000.jpg` with `Annotations/480p/SEQUENCE/00000.png`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .dataset import Dataset, found, pair
+from .indexed_png import read_indexed
+
+LABELS = ("background", "object")
+PALETTE = ((0, 0, 0), (230, 80, 80))
+
+
+def read_davis(root: str | Path, *, split: str = "") -> Dataset:
+    """All frames of the sequences whose name begins with `split`, in order of time.
+
+    root: holds the sequences, or is one.
+    """
+    root = Path(root)
+    if (root / "JPEGImages").is_dir():
+        images = found(root / "JPEGImages", f"*/{split}*/*.jpg")
+        samples, problems = pair(images, _annotation, decode)
+    else:
+        pattern = "images/*.jpg" if (root / "images").is_dir() else f"{split}*/images/*.jpg"
+        samples, problems = pair(found(root, pattern), _beside, decode)
+    return Dataset(f"davis {split}".strip(), samples, LABELS, PALETTE, problems)
+
+
+def _annotation(image: Path) -> Path:
+    sequence, resolution = image.parent, image.parent.parent
+    base = resolution.parent.parent / "Annotations" / resolution.name
+    return base / sequence.name / f"{image.stem}.png"
+
+
+def _beside(image: Path) -> Path:
+    return image.parent.parent / "masks" / f"{image.stem}.png"
+
+
+def decode(path: Path) -> np.ndarray:
+    """uint8 (H, W): 1 on any object; grey 255, and object numbers of indexed files alike."""
+    return (read_indexed(path) > 0).astype(np.uint8)

@@ -1,0 +1,95 @@
+"""Plain `images/` + `masks/` folders with any palette, described by an optional `labels.txt`.
+
+A line of labels.txt is `NAME RED GREEN BLUE`, its class id is its number from 0;
+a line whose name is `ignore` gives the colour of pixels that do not count. Masks
+may hold colours, palette indices or class ids. Without labels.txt the masks are
+binary: values above 127 are foreground.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from .dataset import IGNORE, UNKNOWN, Colour, Dataset, Labelled, Problem, read_ids
+from .folder import images_in
+from .indexed_png import png_palette, read_coloured
+
+BINARY = ("background", "foreground"), ((0, 0, 0), (64, 200, 120))
+NEGATIVES = ("neg", "object")
+
+
+def read_folder(root: str | Path, *, split: str = "") -> Dataset:
+    """`root`/SPLIT/images with `root`/SPLIT/masks, file names equal up to the suffix.
+
+    Files whose name begins with `neg_` or `object_` need no mask: it is empty.
+    """
+    folder = Path(root) / split
+    file = next(
+        (f / "labels.txt" for f in (folder, Path(root)) if (f / "labels.txt").is_file()), None
+    )
+    labels, palette, ignored = read_labels_file(file) if file else (*BINARY, None)
+    decode = partial(decode_classes, palette=palette, ignored=ignored) if file else decode_binary
+    samples, problems = [], []
+    for image in images_in(folder / "images"):
+        mask = folder / "masks" / f"{image.stem}.png"
+        if mask.is_file():
+            samples.append(Labelled(image, mask, decode))
+        elif image.stem.split("_")[0] in NEGATIVES:
+            samples.append(Labelled(image, None, decode))
+        else:
+            problems.append(Problem(image, f"got no mask, expected {mask}"))
+    return Dataset(folder.name, tuple(samples), labels, palette, tuple(problems))
+
+
+def read_labels_file(
+    path: Path,
+) -> tuple[tuple[str, ...], tuple[Colour, ...], Colour | None]:
+    """Names, colours, and the colour of ignored pixels, from a labels.txt."""
+    labels, palette, ignored = [], [], None
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        words = line.split()
+        if not words or line.startswith("#"):
+            continue
+        numbers = words[-3:]
+        if len(words) < 4 or not all(w.isdigit() and int(w) < 256 for w in numbers):
+            raise InputError(f"{path}:{number}: got {line!r}, expected NAME RED GREEN BLUE")
+        colour = (int(numbers[0]), int(numbers[1]), int(numbers[2]))
+        name = " ".join(words[:-3])
+        if name == "ignore":
+            ignored = colour
+        else:
+            labels.append(name)
+            palette.append(colour)
+    if not labels:
+        raise InputError(f"{path}: got no classes, expected lines NAME RED GREEN BLUE")
+    return tuple(labels), tuple(palette), ignored
+
+
+def decode_binary(path: Path) -> np.ndarray:
+    """uint8 (H, W): 1 where the mask is above 127."""
+    return (read_ids(path) > 127).astype(np.uint8)
+
+
+def decode_classes(
+    path: Path, *, palette: tuple[Colour, ...], ignored: Colour | None
+) -> np.ndarray:
+    """uint8 (H, W) class ids of a coloured, indexed or grey mask."""
+    own = png_palette(path)
+    known = np.array([*palette, ignored] if ignored else palette, np.uint8)
+    try:
+        ids = read_coloured(path, own) if own is not None else read_ids(path)
+    except InputError:
+        coloured = read_coloured(path, known)
+        return np.where(coloured == len(palette), IGNORE, coloured).astype(np.uint8)
+    if own is not None and not _numbered(ids, len(palette)):
+        coloured = read_coloured(path, known)
+        ids = np.where(coloured == len(palette), IGNORE, coloured)
+    return np.where((ids >= len(palette)) & (ids != IGNORE), UNKNOWN, ids).astype(np.uint8)
+
+
+def _numbered(ids: np.ndarray, classes: int) -> bool:
+    return bool(((ids < classes) | (ids == IGNORE)).all())

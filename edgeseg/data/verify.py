@@ -1,0 +1,160 @@
+"""Checks of a data set before anything is trained on it: every file is read once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+from .dataset import IGNORE, UNKNOWN, Dataset, Labelled, Problem
+from .folder import Sample
+
+JPEG_END = b"\xff\xd9"
+PNG_END = b"IEND"
+# Cameras append a few bytes after the end marker; a truncated file has none near its end.
+TAIL = 1024
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found.
+
+    sizes: (height, width) -> number of images. pixels: share of all labelled pixels
+    per class. images: number of images in which a class occurs. ignored: share of
+    ignored pixels among all.
+    """
+
+    good: int
+    problems: tuple[Problem, ...]
+    sizes: dict[tuple[int, int], int]
+    pixels: tuple[float, ...]
+    images: tuple[int, ...]
+    ignored: float
+
+
+@dataclass(frozen=True)
+class _Seen:
+    problem: Problem | None
+    size: tuple[int, int] = (0, 0)
+    counts: np.ndarray | None = None
+
+
+def verify(
+    dataset: Dataset, *, workers: int = 2, progress: Callable[[], None] | None = None
+) -> Report:
+    """Read every pair: pairs, sizes, class ids, corrupt files, class balance."""
+    classes = len(dataset.labels)
+
+    def look(sample: Labelled) -> _Seen:
+        return _examine(sample, classes)
+
+    seen = []
+    for one in _in_threads(look, dataset.samples, workers):
+        seen.append(one)
+        if progress:
+            progress()
+    good = [one for one in seen if one.problem is None and one.counts is not None]
+    counts = np.array([one.counts for one in good if one.counts is not None]).reshape(-1, 256)
+    labelled = counts[:, :classes]
+    total, ignored = labelled.sum(), counts[:, IGNORE].sum()
+    return Report(
+        good=len(good),
+        problems=(*dataset.problems, *(one.problem for one in seen if one.problem)),
+        sizes=dict(Counter(one.size for one in good).most_common()),
+        pixels=tuple(float(n) / max(1, total) for n in labelled.sum(axis=0)),
+        images=tuple(int(n) for n in (labelled > 0).sum(axis=0)),
+        ignored=float(ignored) / max(1, total + ignored),
+    )
+
+
+def find_problems(
+    samples: Sequence[Sample],
+    *,
+    classes: int | None,
+    workers: int = 2,
+    progress: Callable[[], None] | None = None,
+) -> dict[Path, Problem]:
+    """Bad samples by image path; read before the first training step.
+
+    classes: number of classes of `Labelled` samples, None for soft binary masks.
+    """
+    problems = {}
+    for sample, seen in zip(samples, _in_threads(lambda s: _examine(s, classes), samples, workers)):
+        if seen.problem is not None:
+            problems[sample.image] = seen.problem
+        if progress:
+            progress()
+    return problems
+
+
+def _in_threads(
+    function: Callable[..., _Seen], samples: Iterable[Sample], workers: int
+) -> Iterator[_Seen]:
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(function, samples)
+
+
+def _examine(sample: Sample, classes: int | None) -> _Seen:
+    try:
+        check_complete(sample.image)
+        height, width = sample.read_image().shape[:2]
+    except InputError as error:
+        return _Seen(_problem(sample.image, error))
+    if sample.mask is None:
+        return _Seen(None, (height, width), _counts(np.zeros((height, width), np.uint8)))
+    try:
+        check_complete(sample.mask)
+        labels = sample.read_labels() if isinstance(sample, Labelled) else sample.read_mask()
+    except InputError as error:
+        return _Seen(_problem(sample.mask, error))
+    if labels.shape != (height, width):
+        got = f"got a mask of {labels.shape[1]}x{labels.shape[0]} ({sample.mask})"
+        return _Seen(Problem(sample.image, f"{got}, expected the image's {width}x{height}"))
+    counts = _counts(labels)
+    unknown = _unknown(counts, classes) if classes is not None else ""
+    if unknown:
+        return _Seen(
+            Problem(sample.mask, f"got unknown class {unknown}, expected {classes} classes")
+        )
+    return _Seen(None, (height, width), counts)
+
+
+def _problem(path: Path, error: InputError) -> Problem:
+    return Problem(path, str(error).removeprefix(f"{path}: "))
+
+
+def _counts(labels: np.ndarray) -> np.ndarray:
+    return np.bincount(labels.ravel(), minlength=256)
+
+
+def _unknown(counts: np.ndarray, classes: int) -> str:
+    ids = [int(i) for i in np.flatnonzero(counts) if i >= classes and i != IGNORE]
+    if not ids:
+        return ""
+    return "colours" if ids == [UNKNOWN] else f"ids {ids}"
+
+
+def check_complete(path: Path) -> None:
+    """Raise InputError for a file that is missing, empty, unreadable or cut off.
+
+    OpenCV fills what is missing of a JPEG with grey and says nothing.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: got no readable file ({error.strerror})") from None
+    if not data:
+        raise InputError(f"{path}: got an empty file")
+    suffix, tail = path.suffix.lower(), data[-TAIL:]
+    if suffix in (".jpg", ".jpeg") and data[:2] == JPEG_END[:1] + b"\xd8" and JPEG_END not in tail:
+        raise InputError(f"{path}: got a truncated JPEG")
+    if suffix == ".png" and PNG_END not in tail:
+        raise InputError(f"{path}: got a truncated PNG")
+    if suffix in (".jpg", ".jpeg", ".png") and not cv2.haveImageReader(str(path)):
+        raise InputError(f"{path}: got no readable image")

@@ -1,0 +1,151 @@
+"""Every reader on a real sample in the original layout."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeseg.data.dataset import IGNORE
+from edgeseg.data.readers import read_dataset
+from edgeseg.errors import InputError
+
+
+def share(labels: np.ndarray, value: int) -> float:
+    return float((labels == value).mean())
+
+
+def test_isbi_in_numeric_order(data_root):
+    dataset = read_dataset("auto", data_root / "seeds/isbi_membrane")
+    assert [sample.name for sample in dataset.samples] == [str(i) for i in range(30)]
+    assert dataset.labels == ("cell", "membrane")
+    assert share(dataset.samples[0].read_labels(), 1) == pytest.approx(0.2193, abs=1e-4)
+
+
+def test_camvid_ignores_void(data_root):
+    train = read_dataset("auto", data_root / "seeds/camvid")
+    val = read_dataset("camvid", data_root / "seeds/camvid", split="val")
+    assert (len(train.samples), len(val.samples)) == (30, 24)
+    labels = train.samples[0].read_labels()
+    assert labels.shape == (360, 480)
+    assert set(np.unique(labels)) <= {*range(11), IGNORE}
+    assert share(labels, IGNORE) > 0
+    # Street scenes have their sky at the top and their road at the bottom.
+    assert share(labels[:100], 0) > 5 * share(labels[-100:], 0)
+    assert share(labels[-100:], 3) > 0.2
+
+
+def test_lgg_by_patient(data_root):
+    everything = read_dataset("auto", data_root / "seeds/lgg")
+    one = read_dataset("lgg", data_root / "seeds/lgg", split="TCGA_CS_4944")
+    assert len(everything.samples) == 40
+    assert len(one.samples) == 20
+    assert one.samples[0].read_image().shape == (256, 256, 3)
+    assert any(s.read_labels().max() == 1 for s in one.samples)
+
+
+def test_cityscapes_agrees_with_its_own_training_ids(data_root):
+    root = data_root / "seeds/cityscapes"
+    dataset = read_dataset("auto", root, split="val")
+    published = cv2.imread(
+        str(next((root / "gtFine").rglob("*labelTrainIds.png"))), cv2.IMREAD_UNCHANGED
+    )
+    labels = dataset.samples[0].read_labels()
+    # The sample's two files were scaled down apart from each other: thin things differ a little.
+    assert (labels == published).mean() > 0.995
+    assert set(np.unique(labels)) == set(np.unique(published))
+    assert len(dataset.palette) == len(dataset.labels) == 19
+
+
+def test_coco_person_subset_and_crowds(data_root):
+    root = data_root / "seeds/coco"
+    dataset = read_dataset("auto", root, classes=["person"])
+    assert len(dataset.samples) == 32
+    assert dataset.labels == ("background", "person")
+    notes = json.loads((root / "annotations/instances_val2017.json").read_text())
+    person = next(c["id"] for c in notes["categories"] if c["name"] == "person")
+    by_name = {s.image.name: s for s in dataset.samples}
+    crowds = 0
+    for image in notes["images"]:
+        mine = [
+            a
+            for a in notes["annotations"]
+            if a["image_id"] == image["id"] and a["category_id"] == person
+        ]
+        labels = by_name[image["file_name"]].read_labels()
+        assert labels.shape == (image["height"], image["width"])
+        crowds += any(a["iscrowd"] for a in mine) and share(labels, IGNORE) > 0
+        if not mine:
+            assert (labels == 0).all()
+        elif len(mine) == 1 and not mine[0]["iscrowd"]:
+            # A rasterised polygon has about the area that the annotation states.
+            assert (labels == 1).sum() == pytest.approx(mine[0]["area"], rel=0.1, abs=40)
+    assert crowds > 0
+    with pytest.raises(InputError, match="classes: got .'persons'."):
+        read_dataset("coco", root, classes=["persons"])
+
+
+def test_davis_in_both_layouts(data_root, tmp_path):
+    dataset = read_dataset("auto", data_root / "video", split="tennis")
+    names = [sample.name for sample in dataset.samples]
+    assert names == sorted(names)
+    assert 0 < share(dataset.samples[0].read_labels(), 1) < 0.5
+    own = tmp_path / "JPEGImages/480p/bear"
+    own.mkdir(parents=True)
+    (tmp_path / "Annotations/480p/bear").mkdir(parents=True)
+    cv2.imwrite(str(own / "00000.jpg"), np.zeros((8, 8, 3), np.uint8))
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:2] = 255
+    cv2.imwrite(str(tmp_path / "Annotations/480p/bear/00000.png"), mask)
+    assert read_dataset("auto", tmp_path).samples[0].read_labels().sum() == 16
+
+
+def test_person_folder_has_empty_masks_for_negatives(data_root):
+    dataset = read_dataset("auto", data_root / "person/val")
+    negatives = [s for s in dataset.samples if s.mask is None]
+    assert (len(dataset.samples), len(negatives)) == (410, 120)
+    assert negatives[0].read_labels().max() == 0
+
+
+@pytest.fixture
+def coloured(tmp_path):
+    """images/ and masks/ with the colours of labels.txt; a pixel of the ignored colour."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "labels.txt").write_text(
+        "# name red green blue\nground 0 0 0\nbig dog 128 0 0\ncat 0 128 0\nignore 224 224 192\n"
+    )
+    rgb = np.zeros((4, 4, 3), np.uint8)
+    rgb[0] = (128, 0, 0)
+    rgb[1] = (0, 128, 0)
+    rgb[2, 0] = (224, 224, 192)
+    cv2.imwrite(str(tmp_path / "images/a.jpg"), np.zeros((4, 4, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "masks/a.png"), rgb[..., ::-1])
+    return tmp_path
+
+
+EXPECTED = np.uint8([[1] * 4, [2] * 4, [IGNORE, 0, 0, 0], [0] * 4])
+
+
+def test_folder_with_coloured_masks(coloured):
+    dataset = read_dataset("auto", coloured)
+    assert dataset.labels == ("ground", "big dog", "cat")
+    np.testing.assert_array_equal(dataset.samples[0].read_labels(), EXPECTED)
+
+
+def test_folder_with_ids_and_indexed_masks(coloured):
+    cv2.imwrite(str(coloured / "masks/a.png"), EXPECTED)
+    np.testing.assert_array_equal(read_dataset("auto", coloured).samples[0].read_labels(), EXPECTED)
+    image = pytest.importorskip("PIL.Image").fromarray(EXPECTED)
+    image.putpalette([v for i in range(256) for v in (i, 255 - i, i // 2)])
+    image.save(coloured / "masks/a.png")
+    np.testing.assert_array_equal(read_dataset("auto", coloured).samples[0].read_labels(), EXPECTED)
+
+
+def test_unknown_layout_and_kind(tmp_path):
+    with pytest.raises(InputError, match="no layout that is known"):
+        read_dataset("auto", tmp_path)
+    with pytest.raises(InputError, match="got 'voc', expected one of folder"):
+        read_dataset("voc", tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        read_dataset("auto", tmp_path / "nowhere")

@@ -1,0 +1,90 @@
+"""Bad files are found and named; the commands tell a user."""
+
+import cv2
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from edgeseg.commands import dataset as command
+from edgeseg.data.readers import read_dataset
+from edgeseg.data.sheet import contact_sheet, overlay
+from edgeseg.data.verify import find_problems, verify
+from edgeseg.errors import InputError
+
+app = typer.Typer()
+app.callback()(lambda: None)
+command.register(app)
+
+
+@pytest.fixture
+def bad(tmp_path):
+    """One good pair, and one of each kind of badness."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "labels.txt").write_text("ground 0 0 0\ndog 200 0 0\n")
+    rng = np.random.default_rng(0)
+    for name in ("good", "lonely", "other_size", "strange_id", "truncated", "no_mask_file"):
+        image = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / f"images/{name}.jpg"), image)
+        mask = np.zeros((40, 60), np.uint8)
+        mask[10:20] = 1
+        cv2.imwrite(str(tmp_path / f"masks/{name}.png"), mask)
+    (tmp_path / "masks/lonely.png").unlink()
+    cv2.imwrite(str(tmp_path / "masks/other_size.png"), np.zeros((40, 59), np.uint8))
+    cv2.imwrite(str(tmp_path / "masks/strange_id.png"), np.full((40, 60), 7, np.uint8))
+    jpeg = (tmp_path / "images/truncated.jpg").read_bytes()
+    (tmp_path / "images/truncated.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    (tmp_path / "masks/no_mask_file.png").write_bytes(b"")
+    return tmp_path
+
+
+def test_every_bad_file_is_named(bad):
+    report = verify(read_dataset("auto", bad))
+    text = "\n".join(map(str, report.problems))
+    assert report.good == 1
+    assert len(report.problems) == 5
+    assert "lonely.jpg: got no mask" in text
+    assert "other_size.jpg: got a mask of 59x40" in text
+    assert "strange_id.png: got unknown class colours" in text
+    assert "truncated.jpg: got a truncated JPEG" in text
+    assert "no_mask_file.png: got an empty file" in text
+    assert report.pixels == pytest.approx((0.75, 0.25))
+    assert report.sizes == {(40, 60): 1}
+
+
+def test_ids_beyond_the_classes_are_named(data_root):
+    samples = read_dataset("camvid", data_root / "seeds/camvid").samples[:2]
+    problems = find_problems(samples, classes=5)
+    assert "unknown class ids [5, 6, 8, 9]" in str(problems[samples[0].image])
+    assert find_problems(samples, classes=11) == {}
+
+
+def test_verify_command(bad):
+    result = CliRunner().invoke(app, ["dataset", "verify", str(bad)])
+    assert "truncated.jpg: got a truncated JPEG" in result.output
+    assert isinstance(result.exception, InputError)
+    assert "5 bad of 6" in str(result.exception)
+
+
+def test_verify_and_show_of_real_data(data_root, tmp_path):
+    folder = str(data_root / "seeds/camvid")
+    assert CliRunner().invoke(app, ["dataset", "verify", folder]).exit_code == 0
+    out = tmp_path / "new/sheet.png"
+    result = CliRunner().invoke(app, ["dataset", "show", folder, "-o", str(out), "--count", "3"])
+    assert result.exit_code == 0, result.output
+    sheet = cv2.imread(str(out))
+    assert sheet.shape[1] == 3 * 320
+    dataset = read_dataset("camvid", folder)
+    np.testing.assert_array_equal(sheet, contact_sheet(dataset, count=3))
+
+
+def test_overlay_by_values():
+    image = np.full((2, 10, 3), 100, np.uint8)
+    labels = np.zeros((2, 10), np.uint8)
+    labels[0, 0] = 1
+    labels[1] = 255
+    mixed = overlay(image, labels, [(0, 0, 0), (200, 0, 50)], share=0.5)
+    assert tuple(mixed[0, 0]) == (75, 50, 150)
+    assert (mixed[0, 1:] == 100).all()
+    assert (mixed[1] == 255).all(axis=-1).any()
