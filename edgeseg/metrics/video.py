@@ -23,7 +23,7 @@ def _check(predictions: Masks, truths: Masks) -> None:
 
 
 def flicker(predictions: Masks, truths: Masks) -> float:
-    """Per mille of pixels whose truth stays from one frame to the next and whose prediction does not.
+    """Per mille of the pixels with unchanged truth between two frames whose prediction changed.
 
     predictions, truths: bool. A constant prediction scores 0: read it beside IoU.
     """
