@@ -1,0 +1,232 @@
+"""Cameras, video files and network streams through OpenCV, with every wait bounded."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import SourceError
+
+# FFmpeg's own remarks would stand around our one line. Read when a capture is opened.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# How long a camera that vanished is looked for, and the pauses between two looks.
+REOPEN_S = 60.0
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 4.0
+
+
+class VideoFile:
+    """Every frame of a video file. SourceError where it is unreadable, empty or no video."""
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_any = False
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise SourceError(f"{path}: got no readable file ({error.strerror})") from None
+        if size == 0:
+            raise SourceError(f"{path}: got an empty file, expected a video")
+        with quiet_opencv():
+            self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        if not self._capture.isOpened():
+            raise SourceError(f"{path}: got something that is no video OpenCV can read")
+        self.fps = sane_fps(self._capture.get(cv2.CAP_PROP_FPS))
+        frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.count = frames if frames > 0 else None
+        self.description = f"video {path}"
+        self.sound: Path | None = path
+
+    def read(self) -> np.ndarray | None:
+        """See Source."""
+        ok, frame = self._capture.read()
+        if not ok and not self._read_any:
+            raise SourceError(f"{self._path}: got a video without a single readable frame")
+        self._read_any = self._read_any or ok
+        return frame if ok else None
+
+    def close(self) -> None:
+        """See Source."""
+        self._capture.release()
+
+
+class Reopening:
+    """A live capture that is opened again, with growing pauses, when it stops giving frames."""
+
+    live = True
+    sound = None
+    count = None
+
+    def __init__(
+        self, description: str, opener: Callable[[], cv2.VideoCapture | None], *, reopen_s: float
+    ) -> None:
+        self.description = description
+        self.reopened = 0
+        self._opener = opener
+        self._reopen_s = reopen_s
+        self._closing = threading.Event()
+        capture = opener()
+        if capture is None:
+            raise SourceError(f"{description}: got no picture from it")
+        self._capture: cv2.VideoCapture = capture
+        self.fps = sane_fps(self._capture.get(cv2.CAP_PROP_FPS))
+
+    def read(self) -> np.ndarray | None:
+        """See Source; None once it was closed."""
+        ok, frame = self._capture.read()
+        if ok:
+            return frame
+        return self._read_again()
+
+    def _read_again(self) -> np.ndarray | None:
+        print(f"edgeseg: {self.description} gives no frames; opening it again", file=sys.stderr)
+        deadline = time.monotonic() + self._reopen_s
+        pause = FIRST_PAUSE_S
+        while time.monotonic() < deadline:
+            self._capture.release()
+            if self._closing.wait(pause):
+                return None
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+            capture = self._opener()
+            if capture is None:
+                continue
+            self._capture = capture
+            ok, frame = capture.read()
+            if ok:
+                self.reopened += 1
+                return frame
+        raise SourceError(f"{self.description}: gone for {self._reopen_s:g} s, expected frames")
+
+    def close(self) -> None:
+        """See Source."""
+        self._closing.set()
+        self._capture.release()
+
+
+class Camera(Reopening):
+    """A camera by index ("0"), device path ("/dev/video0") or, on Linux, part of its name."""
+
+    def __init__(
+        self, name: str, *, size: tuple[int, int] | None = None, reopen_s: float = REOPEN_S
+    ) -> None:
+        index = self.find(name)
+        if index is None:
+            raise SourceError(f"camera {name}: got no camera of that name")
+        self._index = index
+        self._size = size
+        try:
+            super().__init__(f"camera {name}", self._open, reopen_s=reopen_s)
+        except SourceError:
+            raise SourceError(
+                f"camera {name}: got no camera there that gives frames, expected one; "
+                "try another index, or --source sample"
+            ) from None
+
+    @staticmethod
+    def find(name: str) -> int | None:
+        """Index of a camera by what a user calls it, or None."""
+        if name.isdigit():
+            return int(name)
+        if name.startswith("/dev/video") and name[10:].isdigit():
+            return int(name[10:])
+        for entry in sorted(Path("/sys/class/video4linux").glob("video*")):
+            title = (entry / "name").read_text(encoding="utf-8", errors="replace")
+            if name and name.lower() in title.lower():
+                return int(entry.name[5:])
+        return None
+
+    def _open(self) -> cv2.VideoCapture | None:
+        with quiet_opencv():
+            capture = cv2.VideoCapture(self._index)
+            if not capture.isOpened():
+                return None
+            if self._size is not None:
+                capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._size[0])
+                capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._size[1])
+            # The driver's queue is where stale frames come from.
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return capture
+
+
+class Stream:
+    """An RTSP or HTTP address: a live stream, or a file behind HTTP that has an end.
+
+    wait_s: how long the address may be silent, when opened and between two frames.
+    """
+
+    sound = None
+
+    def __init__(self, url: str, *, wait_s: float = 10.0, reopen_s: float = REOPEN_S) -> None:
+        self._url = url
+        self._wait_s = wait_s
+        self.description = url
+        first = self._open()
+        if first is None:
+            raise SourceError(f"{url}: got no video within {wait_s:g} s, expected a stream")
+        frames = int(first.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.count = frames if frames > 0 else None
+        self.live = self.count is None
+        self.fps = sane_fps(first.get(cv2.CAP_PROP_FPS))
+        self._first = first
+        # Opened once above; a stream opens anew only when it stops.
+        waiting = [first]
+        self._reopening = Reopening(
+            url, lambda: waiting.pop() if waiting else self._open(), reopen_s=reopen_s
+        )
+
+    def read(self) -> np.ndarray | None:
+        """See Source."""
+        if self.live:
+            return self._reopening.read()
+        ok, frame = self._first.read()
+        return frame if ok else None
+
+    def close(self) -> None:
+        """See Source."""
+        self._reopening.close()
+
+    def _open(self) -> cv2.VideoCapture | None:
+        milliseconds = int(self._wait_s * 1000)
+        limits = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            milliseconds,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            milliseconds,
+        ]
+        box: list[cv2.VideoCapture] = []
+
+        def work() -> None:
+            with quiet_opencv():
+                box.append(cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, limits))
+
+        # FFmpeg's own limit does not cover looking the name up.
+        thread = threading.Thread(target=work, name="edgeseg-open", daemon=True)
+        thread.start()
+        thread.join(self._wait_s + 1)
+        return box[0] if box and box[0].isOpened() else None
+
+
+def sane_fps(fps: float) -> float:
+    """The rate a container or driver states, or 30 where it states nonsense."""
+    return fps if 1 <= fps <= 240 else 30.0
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV from logging what is about to be told in one line of ours."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)

@@ -1,0 +1,235 @@
+"""Where frames come from: one class per kind, and `open_source` that reads a user's word for it.
+
+Every source gives uint8 (H, W, 3) BGR frames. `live` sources cannot wait: frames
+that nobody takes are lost. `fps` is the rate at which frames are meant to follow
+each other, or None where there is no such thing.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from ..errors import InputError, SourceError
+from .capture import Camera, Stream, VideoFile
+from .sample import Sample
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+URL_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "tcp://")
+
+
+class Source(Protocol):
+    """What the pipeline asks of a source."""
+
+    live: bool
+    fps: float | None
+    description: str
+    # A file whose sound belongs to the frames, where there is one.
+    sound: Path | None
+    # Number of frames where it is known beforehand.
+    count: int | None
+
+    def read(self) -> np.ndarray | None:
+        """The next frame, or None at the end. SourceError where it stopped answering."""
+
+    def close(self) -> None:
+        """Release the device or file."""
+
+
+class Folder:
+    """The images of a folder by name. SourceError where there are none."""
+
+    live = False
+    sound = None
+
+    def __init__(self, path: Path, *, fps: float = 25.0) -> None:
+        self.fps: float | None = fps
+        self.paths = image_paths(path)
+        self.count: int | None = len(self.paths)
+        self.description = f"folder {path} ({self.count} images)"
+        self._next = 0
+
+    def read(self) -> np.ndarray | None:
+        """See Source."""
+        if self._next >= len(self.paths):
+            return None
+        self._next += 1
+        return read_image(self.paths[self._next - 1])
+
+    def close(self) -> None:
+        """See Source."""
+
+
+class RawInput:
+    """Raw BGR frames of one size on a file descriptor, such as `ffmpeg -f rawvideo` writes.
+
+    wait_s: how long to wait for more bytes before SourceError. A last frame that
+    is not complete is an error too, for something has died upstream.
+    """
+
+    live = False
+    sound = None
+    count = None
+
+    def __init__(
+        self, *, width: int, height: int, fps: float = 30.0, wait_s: float = 10.0, fd: int = 0
+    ) -> None:
+        self.fps: float | None = fps
+        self.description = f"raw {width}x{height} BGR frames on stdin"
+        self._shape = (height, width, 3)
+        self._wait_s = wait_s
+        self._fd = fd
+
+    def read(self) -> np.ndarray | None:
+        """See Source."""
+        frame = np.empty(self._shape, np.uint8)
+        view = memoryview(frame).cast("B")
+        filled = 0
+        while filled < len(view):
+            self._wait(filled)
+            count = os.readv(self._fd, [view[filled:]])
+            if count == 0:
+                break
+            filled += count
+        if filled == 0:
+            return None
+        if filled < len(view):
+            raise SourceError(
+                f"stdin: got {filled} bytes of a last frame, expected {len(view)} "
+                f"({self._shape[1]}x{self._shape[0]} BGR)"
+            )
+        return frame
+
+    def _wait(self, filled: int) -> None:
+        ready, _, _ = select.select([self._fd], [], [], self._wait_s)
+        if not ready:
+            raise SourceError(
+                f"stdin: got nothing for {self._wait_s:g} s ({filled} bytes into a frame), "
+                "expected raw BGR frames"
+            )
+
+    def close(self) -> None:
+        """See Source."""
+
+
+def image_paths(folder: Path) -> list[Path]:
+    """The images of a folder, by name. SourceError where there are none."""
+    if not folder.is_dir():
+        raise SourceError(f"{folder}: got no such folder, expected a folder of images")
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        known = " ".join(IMAGE_SUFFIXES)
+        raise SourceError(f"{folder}: got a folder without images, expected some of {known}")
+    return paths
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image as uint8 (H, W, 3) BGR; SourceError where it is unreadable or empty."""
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise SourceError(f"{path}: got no readable file ({error.strerror})") from None
+    if data.size == 0:
+        raise SourceError(f"{path}: got an empty file, expected an image")
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if image is None:
+        raise SourceError(f"{path}: got something that is no image OpenCV can read")
+    return image
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """ "1280x720" -> (1280, 720), width first; None stays None."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) == 2 and all(part.isdigit() and int(part) > 0 for part in parts):
+        return int(parts[0]), int(parts[1])
+    raise InputError(f"size: got {text!r}, expected WIDTHxHEIGHT such as 1280x720")
+
+
+def open_source(name: str, *, size: tuple[int, int] | None = None, wait_s: float = 10.0) -> Source:
+    """Open what a user calls a source.
+
+    name: "sample", a camera's index, device path or name, a video file, an image,
+        a folder of images, an rtsp:// or http:// address, or "-" for raw frames
+        on stdin.
+    size: (width, height) of the sample, of a camera, and of raw frames.
+    wait_s: how long an address or stdin may be silent.
+    Raises SourceError that says what was got and what was expected.
+    """
+    if name == "sample":
+        return Sample(size=size or (1280, 720))
+    if name == "-":
+        if size is None:
+            raise SourceError("stdin: got no size, expected --size WIDTHxHEIGHT for raw frames")
+        return RawInput(width=size[0], height=size[1], wait_s=wait_s, fd=sys.stdin.fileno())
+    if name.startswith(URL_SCHEMES):
+        return Stream(name, wait_s=wait_s)
+    if name.isdigit() or name.startswith("/dev/video"):
+        return Camera(name, size=size)
+    path = Path(name)
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file():
+        return VideoFile(path) if path.suffix.lower() not in IMAGE_SUFFIXES else Still(path)
+    if Camera.find(name) is not None:
+        return Camera(name, size=size)
+    raise SourceError(
+        f"{name}: got no such file, folder or camera, expected sample, a camera, a video file, "
+        "a folder of images, an rtsp:// or http:// address, or - for stdin"
+    )
+
+
+class Still:
+    """One image as a source of one frame."""
+
+    live = False
+    sound = None
+    fps: float | None = 25.0
+    count: int | None = 1
+
+    def __init__(self, path: Path) -> None:
+        self.description = f"image {path}"
+        self._frame: np.ndarray | None = read_image(path)
+
+    def read(self) -> np.ndarray | None:
+        """See Source."""
+        frame, self._frame = self._frame, None
+        return frame
+
+    def close(self) -> None:
+        """See Source."""
+
+
+class Paced:
+    """Any source, slowed down to `fps`: for a display, and to spare a processor."""
+
+    def __init__(self, source: Source, *, fps: float) -> None:
+        self._source = source
+        self.fps: float | None = fps
+        self.live = True
+        self.description = source.description
+        self.sound = source.sound
+        self.count = source.count
+        self._due: float | None = None
+
+    def read(self) -> np.ndarray | None:
+        """See Source."""
+        frame = self._source.read()
+        now = time.monotonic()
+        # A late frame starts a new beat: catching up would be a burst.
+        self._due = now if self._due is None else max(self._due + 1 / (self.fps or 30), now - 0.1)
+        if self._due > now:
+            time.sleep(self._due - now)
+        return frame
+
+    def close(self) -> None:
+        """See Source."""
+        self._source.close()
