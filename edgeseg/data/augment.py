@@ -15,12 +15,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Ranges and probabilities. Angles in degrees, crops as shares of the photo's side."""
+    """Ranges and probabilities. Angles in degrees, crops as shares of the photo's side.
+
+    elastic: standard deviation of the deformation in pixels, 0 for none;
+    elastic_grid: distance in pixels of the points that are moved.
+    """
 
     crop: tuple[float, float] = (0.35, 1.3)
     aspect: float = 1.3
     rotation: float = 12.0
     flip: float = 0.5
+    flip_vertical: float = 0.0
+    quarter_turns: bool = False
+    elastic: float = 0.0
+    elastic_grid: int = 64
     brightness: float = 0.2
     contrast: float = 0.2
     gamma: float = 0.25
@@ -49,7 +57,12 @@ def warp_matrix(
     scale_y = size[1] / (height * crop / aspect)
     if rng.random() < config.flip:
         scale_x = -scale_x
+    # Only drawn where asked for: other configurations keep their sequence of numbers.
+    if config.flip_vertical and rng.random() < config.flip_vertical:
+        scale_y = -scale_y
     angle = np.deg2rad(rng.normal(0, config.rotation / 2))
+    if config.quarter_turns:
+        angle += np.pi / 2 * rng.integers(4)
     # Rotate in the photo's own pixels, then scale: otherwise the rotation would shear.
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = np.diag([scale_x, scale_y]) @ rotation
@@ -63,6 +76,40 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.nda
     return cv2.warpAffine(
         image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
+
+
+def warp_labels(labels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """`warp` for class ids, which must not be mixed: the nearest pixel's."""
+    return cv2.warpAffine(
+        labels, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101
+    )
+
+
+def elastic_maps(
+    rng: np.random.Generator, size: tuple[int, int], config: AugmentConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth random deformation for cv2.remap, as U-Net's authors use it for microscopy.
+
+    Displacements of a coarse grid are drawn from a normal distribution and
+    interpolated bicubically (Ronneberger et al. 2015, section 3.1).
+    size: (width, height). Returns x and y, float32 (height, width).
+    """
+    width, height = size
+    shape = (height // config.elastic_grid + 2, width // config.elastic_grid + 2)
+    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height))
+    maps = []
+    for base in (columns, rows):
+        coarse = rng.normal(0, config.elastic, shape).astype(np.float32)
+        maps.append(
+            base.astype(np.float32) + cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+        )
+    return maps[0], maps[1]
+
+
+def deform(image: np.ndarray, maps: tuple[np.ndarray, np.ndarray], *, labels: bool) -> np.ndarray:
+    """Apply `elastic_maps` to an image, or to class ids by the nearest pixel."""
+    interpolation = cv2.INTER_NEAREST if labels else cv2.INTER_LINEAR
+    return cv2.remap(image, *maps, interpolation, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def colour_table(rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from ..preprocess import normalise, resize
+from ..preprocess import model_pixels, normalise, resize
 from ..spec import ModelSpec
 from .augment import AugmentConfig, blend, photometric, warp, warp_matrix
 from .folder import Sample
-from .previous_mask import PreviousMaskConfig, previous_mask
+from .previous_mask import PreviousMaskConfig, motion, previous_mask
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Batch:
-    """tensor: float32 (N, h, w, channels), truth: float32 (N, h / stride, w / stride, 1) in
-    [0, 1], weight: float32 (N,), names: where each came from."""
+    """What a training step takes.
+
+    tensor: float32 (N, h, w, channels).
+    truth: float32 (N, h', w', 1) in [0, 1] of a binary mask, or int32 (N, h', w') of
+        class ids.
+    weight: float32 (N,) per image, or (N, h', w') per pixel.
+    names: where each image came from.
+    """
 
     tensor: np.ndarray
     truth: np.ndarray
@@ -103,7 +109,7 @@ class Pipeline:
         if rng.random() < self.augment.paste:
             image, mask = self._paste(rng, image, mask)
         image = photometric(rng, image, self.augment)
-        tensor = self._tensor(rng, image, mask)
+        tensor, mask = self._tensor(rng, image, mask)
         stride = self.output_stride
         small = resize(mask, mask.shape[1] // stride, mask.shape[0] // stride)
         truth = (small[..., np.newaxis] / np.float32(255)).astype(np.float32)
@@ -123,14 +129,19 @@ class Pipeline:
         return blend(other, image, alpha), cv2.max(mask, alpha)
 
     def _tensor(self, rng, image, mask):
-        pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if self.spec.colour == "RGB" else image
-        tensor = normalise(pixels, self.spec)
+        """The network's input, and the truth, which moves where the camera does."""
         if not self.spec.previous_mask:
-            return tensor
+            return normalise(model_pixels(image, self.spec), self.spec), mask
         _, sample = self.draw(rng)
         other = self.warped(rng, sample)[1]
-        channel = previous_mask(rng, mask, other, self.previous)
-        return np.dstack([tensor, channel / np.float32(255)])
+        kind = self.previous.kind(rng.random())
+        channel = previous_mask(rng, mask, other, self.previous, kind)
+        if kind == "camera":
+            size = (self.spec.width, self.spec.height)
+            matrix = motion(rng, mask.shape, self.previous)
+            image, mask = warp(image, matrix, size), warp(mask, matrix, size)
+        tensor = normalise(model_pixels(image, self.spec), self.spec)
+        return np.dstack([tensor, channel / np.float32(255)]), mask
 
     def batch(self, step: int, size: int) -> Batch:
         """Batch number `step` of `size` examples."""

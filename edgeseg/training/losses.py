@@ -1,6 +1,10 @@
-"""Losses as pure functions of logits, truth and sample weights, returning named parts.
+"""Losses: pure functions of the Keras ops module, with named parts.
 
-`ops` is `keras.ops`, so that one definition serves every backend.
+They take `ops` (`keras.ops`) so that one definition serves every backend; under
+TensorFlow it also takes the tensors of a tf_keras model.
+
+Every part is a weighted mean over the batch whose weights sum to one, so the
+loss of a batch split over devices is the weighted mean of the parts' losses.
 """
 
 from __future__ import annotations
@@ -10,13 +14,32 @@ from typing import Any
 
 Tensor = Any
 
+EPSILON = 1e-6
+
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the parts of the loss; 0 leaves a part out."""
+    """Weights of the parts of the loss; 0 leaves a part out.
+
+    focal_gamma: exponent of the focal loss. boundary: how much more a pixel within
+    `boundary_radius` of a class border weighs in the cross-entropy. distillation:
+    weight of the teacher's soft masks, `temperature` softens both sides.
+    class_weights: per class in the cross-entropy, empty for all equal.
+    """
 
     cross_entropy: float = 1.0
     jaccard: float = 0.5
+    dice: float = 0.0
+    focal: float = 0.0
+    focal_gamma: float = 2.0
+    boundary: float = 0.0
+    boundary_radius: int = 2
+    distillation: float = 0.0
+    temperature: float = 1.0
+    class_weights: tuple[float, ...] = ()
+
+
+# Binary masks -----------------------------------------------------------------
 
 
 def binary_cross_entropy(ops: Any, logits: Tensor, truth: Tensor) -> Tensor:
@@ -42,18 +65,181 @@ def soft_jaccard(ops: Any, logits: Tensor, truth: Tensor, *, floor: float = 0.01
     return 1 - (intersection + area) / (union + area)
 
 
+def soft_dice(ops: Any, logits: Tensor, truth: Tensor, *, floor: float = 0.01) -> Tensor:
+    """1 - Dice coefficient of the probabilities, per image (Milletari et al. 2016).
+
+    logits, truth: float32 (N, h, w, 1) -> float32 (N,). floor as in `soft_jaccard`.
+    """
+    probability = ops.sigmoid(logits)
+    axes = (1, 2, 3)
+    area = floor * float(logits.shape[1] * logits.shape[2])
+    intersection = ops.sum(probability * truth, axis=axes)
+    total = ops.sum(probability + truth, axis=axes)
+    return 1 - (2 * intersection + area) / (total + area)
+
+
+def binary_focal(ops: Any, logits: Tensor, truth: Tensor, gamma: float) -> Tensor:
+    """Cross-entropy times (1 - p)^gamma, p the probability of the truth (Lin et al. 2017, eq. 4).
+
+    logits, truth: float32 (N, h, w, 1) -> float32 (N, h, w, 1).
+    """
+    probability = ops.sigmoid(logits)
+    wrong = probability * (1 - truth) + (1 - probability) * truth
+    return wrong**gamma * binary_cross_entropy(ops, logits, truth)
+
+
+def binary_distillation(
+    ops: Any, logits: Tensor, teacher: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """Cross-entropy with a teacher's mask, both softened (Hinton et al. 2015); T^2 keeps its scale.
+
+    logits: float32 (N, h, w, 1); teacher: probabilities of the same shape.
+    """
+    inner = ops.clip(teacher, EPSILON, 1 - EPSILON)
+    soft = ops.sigmoid((ops.log(inner) - ops.log(1 - inner)) / temperature)
+    return temperature**2 * binary_cross_entropy(ops, logits / temperature, soft)
+
+
 def binary_loss(
-    ops: Any, logits: Tensor, truth: Tensor, weight: Tensor, config: LossConfig
+    ops: Any,
+    logits: Tensor,
+    truth: Tensor,
+    weight: Tensor,
+    config: LossConfig,
+    teacher: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Named parts, each the weighted mean over the batch, and their sum as "loss".
 
-    weight: float32 (N,), one per image.
+    logits, truth: (N, h, w, 1), truth in [0, 1]. weight: float32 (N,), one per image.
+    teacher: probabilities (N, h, w, 1) where the configuration distils.
     """
     logits = ops.cast(logits, "float32")
-    share = weight / ops.sum(weight)
-    cross_entropy = ops.sum(
-        share * ops.mean(binary_cross_entropy(ops, logits, truth), axis=(1, 2, 3))
-    )
-    jaccard = ops.sum(share * soft_jaccard(ops, logits, truth))
-    total = config.cross_entropy * cross_entropy + config.jaccard * jaccard
-    return {"loss": total, "cross_entropy": cross_entropy, "jaccard": jaccard}
+    share = weight / ops.maximum(ops.sum(weight), EPSILON)
+    pixels = boundary_weight(ops, truth, config) if config.boundary else None
+
+    def mean(values: Tensor) -> Tensor:
+        if pixels is not None:
+            values = values * pixels
+        return ops.sum(share * ops.mean(values, axis=(1, 2, 3)))
+
+    parts = {
+        "cross_entropy": mean(binary_cross_entropy(ops, logits, truth)),
+        "jaccard": ops.sum(share * soft_jaccard(ops, logits, truth)),
+    }
+    if config.dice:
+        parts["dice"] = ops.sum(share * soft_dice(ops, logits, truth))
+    if config.focal:
+        parts["focal"] = mean(binary_focal(ops, logits, truth, config.focal_gamma))
+    if config.distillation and teacher is not None:
+        parts["distillation"] = mean(binary_distillation(ops, logits, teacher, config.temperature))
+    return {"loss": _total(parts, config), **parts}
+
+
+# Several classes --------------------------------------------------------------
+
+
+def cross_entropy(ops: Any, logits: Tensor, truth: Tensor) -> Tensor:
+    """Per-pixel categorical cross-entropy from logits.
+
+    logits: float32 (N, h, w, K); truth: one-hot or soft, same shape -> (N, h, w).
+    """
+    return -ops.sum(truth * ops.log_softmax(logits, axis=-1), axis=-1)
+
+
+def focal(ops: Any, logits: Tensor, truth: Tensor, gamma: float) -> Tensor:
+    """Cross-entropy times (1 - p)^gamma (Lin et al. 2017, eq. 4): (N, h, w, K) -> (N, h, w)."""
+    probability = ops.sum(truth * ops.softmax(logits, axis=-1), axis=-1)
+    return (1 - probability) ** gamma * cross_entropy(ops, logits, truth)
+
+
+def region_overlap(
+    ops: Any, logits: Tensor, truth: Tensor, counted: Tensor, *, jaccard: bool
+) -> Tensor:
+    """1 - Jaccard (or Dice) index, per image, mean over the classes that its truth has.
+
+    logits: float32 (N, h, w, K); truth: one-hot (N, h, w, K); counted: (N, h, w), 0
+    where a pixel is ignored -> float32 (N,).
+    """
+    axes = (1, 2)
+    mask = counted[..., None]
+    probability = ops.softmax(logits, axis=-1) * mask
+    truth = truth * mask
+    both = ops.sum(probability * truth, axis=axes)
+    total = ops.sum(probability, axis=axes) + ops.sum(truth, axis=axes)
+    index = (both + 1) / (total - both + 1) if jaccard else (2 * both + 1) / (total + 1)
+    present = ops.cast(ops.sum(truth, axis=axes) > 0, "float32")
+    return 1 - ops.sum(index * present, axis=-1) / ops.maximum(ops.sum(present, axis=-1), 1.0)
+
+
+def distillation(ops: Any, logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """Cross-entropy with a teacher's probabilities, both softened (Hinton et al. 2015).
+
+    logits, teacher: float32 (N, h, w, K) -> (N, h, w), times T^2 to keep its scale.
+    """
+    scores = ops.log(ops.maximum(teacher, EPSILON)) / temperature
+    soft = ops.softmax(scores, axis=-1)
+    return temperature**2 * cross_entropy(ops, logits / temperature, soft)
+
+
+def class_loss(
+    ops: Any,
+    logits: Tensor,
+    truth: Tensor,
+    weight: Tensor,
+    config: LossConfig,
+    teacher: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """Named parts, weighted means over the batch, and their sum as "loss".
+
+    logits: (N, h, w, K). truth: integer class ids (N, h, w). weight: float32 (N, h, w),
+    0 where the pixel is ignored, whatever its id. teacher: probabilities (N, h, w, K)
+    where the configuration distils.
+    """
+    logits = ops.cast(logits, "float32")
+    classes = logits.shape[-1]
+    counted = ops.cast(weight > 0, "float32")
+    target = ops.one_hot(ops.where(weight > 0, truth, 0), classes, dtype="float32")
+    # One share per pixel and one per image, both by the pixels' weights.
+    total = ops.maximum(ops.sum(weight), EPSILON)
+    image_share = ops.sum(weight, axis=(1, 2)) / total
+    pixel_share = weight / total
+    if config.class_weights:
+        pixel_share = pixel_share * ops.sum(
+            target * ops.convert_to_tensor(config.class_weights, "float32"), axis=-1
+        )
+    if config.boundary:
+        pixel_share = pixel_share * boundary_weight(ops, target, config)[..., 0]
+
+    def mean(values: Tensor) -> Tensor:
+        return ops.sum(pixel_share * values)
+
+    parts = {"cross_entropy": mean(cross_entropy(ops, logits, target))}
+    for name in ("jaccard", "dice"):
+        if getattr(config, name):
+            loss = region_overlap(ops, logits, target, counted, jaccard=name == "jaccard")
+            parts[name] = ops.sum(image_share * loss)
+    if config.focal:
+        parts["focal"] = mean(focal(ops, logits, target, config.focal_gamma))
+    if config.distillation and teacher is not None:
+        parts["distillation"] = mean(distillation(ops, logits, teacher, config.temperature))
+    return {"loss": _total(parts, config), **parts}
+
+
+# Common -----------------------------------------------------------------------
+
+
+def boundary_weight(ops: Any, truth: Tensor, config: LossConfig) -> Tensor:
+    """1 + boundary near a border of any class: float32 (N, h, w, 1).
+
+    truth: float32 (N, h, w, K), a binary mask or one-hot. The border is where a
+    dilation of a class differs from its erosion.
+    """
+    size = 2 * config.boundary_radius + 1
+    dilated = ops.max_pool(truth, size, strides=1, padding="same")
+    eroded = -ops.max_pool(-truth, size, strides=1, padding="same")
+    edge = ops.max(dilated - eroded, axis=-1, keepdims=True)
+    return 1 + config.boundary * edge
+
+
+def _total(parts: dict[str, Tensor], config: LossConfig) -> Tensor:
+    return sum(getattr(config, name) * value for name, value in parts.items())

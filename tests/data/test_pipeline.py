@@ -1,0 +1,180 @@
+"""Augmentation, previous masks and batches: by values, and reproducible."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeseg.data.augment import AugmentConfig, deform, elastic_maps
+from edgeseg.data.class_pipeline import BorderConfig, ClassPipeline
+from edgeseg.data.dataset import IGNORE, Labelled
+from edgeseg.data.folder import Sample
+from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.data.previous_mask import PreviousMaskConfig, previous_mask
+from edgeseg.data.thin_plate import thin_plate, thin_plate_warp
+from edgeseg.preprocess import to_tensor
+from edgeseg.spec import ModelSpec
+
+STILL = AugmentConfig(
+    crop=(1.0, 1.0), aspect=1.0, rotation=0, flip=0, brightness=0, contrast=0, gamma=0, colour=0,
+    saturation=0, low_light=0, noise=0, blur=0, jpeg=0, grey=0, composite=0, paste=0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def samples(tmp_path):
+    """Three photos with masks: a bright disc on noise."""
+    rng = np.random.default_rng(0)
+    made = []
+    for index in range(3):
+        image = rng.integers(0, 120, (64, 96, 3), dtype=np.uint8)
+        mask = np.zeros((64, 96), np.uint8)
+        cv2.circle(mask, (30 + 15 * index, 32), 16, 255, -1)
+        image[mask > 0] += 120
+        cv2.imwrite(str(tmp_path / f"{index}.png"), image)
+        cv2.imwrite(str(tmp_path / f"{index}_mask.png"), mask)
+        made.append(Sample(tmp_path / f"{index}.png", tmp_path / f"{index}_mask.png"))
+    return tuple(made)
+
+
+def classes(samples):
+    def decode(path):
+        ids = (cv2.imread(str(path), 0) > 127).astype(np.uint8)
+        ids[:8] = IGNORE
+        return ids
+
+    return tuple(Labelled(s.image, s.mask, decode) for s in samples)
+
+
+def binary_pipeline(samples, **options):
+    spec = ModelSpec("t", 64, 32, previous_mask=True)
+    return Pipeline((Group("g", samples),), samples, spec, seed=3, **options)
+
+
+def class_pipeline(samples, augment=AugmentConfig(elastic=4.0, elastic_grid=16), **options):  # noqa: B008
+    spec = ModelSpec("t", 64, 32, labels=("a", "b"), palette=((0, 0, 0), (9, 9, 9)))
+    group = (Group("g", classes(samples)),)
+    return ClassPipeline(group, (), spec, output_stride=2, augment=augment, seed=3, **options)
+
+
+@pytest.mark.parametrize("make", [binary_pipeline, class_pipeline])
+def test_batches_do_not_depend_on_the_number_of_workers(samples, make):
+    runs = [list(make(samples).batches(4, start=2, stop=6, workers=n)) for n in (1, 3)]
+    for one, other in zip(*runs, strict=True):
+        assert one.names == other.names
+        np.testing.assert_array_equal(one.tensor, other.tensor)
+        np.testing.assert_array_equal(one.truth, other.truth)
+        np.testing.assert_array_equal(one.weight, other.weight)
+    assert not np.array_equal(runs[0][0].tensor, runs[0][1].tensor)
+
+
+def test_training_and_inference_share_one_preprocessing(samples):
+    pipeline = class_pipeline(samples, augment=STILL)
+    tensor, _, _, _ = pipeline.class_example(0)
+    pixels = (tensor + 1) * 127.5
+    rebuilt = pixels.round().astype(np.uint8)[..., ::-1]
+    np.testing.assert_allclose(to_tensor(rebuilt, pipeline.spec)[0], tensor, atol=1e-6)
+
+
+def test_ignored_pixels_weigh_nothing_and_ids_stay_ids(samples):
+    batch = class_pipeline(samples).batch(0, 4)
+    assert batch.truth.shape == (4, 16, 32)
+    assert set(np.unique(batch.truth)) == {0, 1, IGNORE}
+    assert (batch.weight[batch.truth == IGNORE] == 0).all()
+    assert (batch.weight[batch.truth != IGNORE] == 1).all()
+
+
+def test_valid_padding_cuts_the_truth_at_the_margin(samples):
+    whole = class_pipeline(samples, augment=STILL)
+    cut = dataclasses.replace(whole, output_stride=1, margin=(4, 10))
+    full = dataclasses.replace(whole, output_stride=1)
+    np.testing.assert_array_equal(cut.class_example(1)[1], full.class_example(1)[1][4:-4, 10:-10])
+
+
+def test_border_weights_follow_the_warp(samples):
+    pipeline = class_pipeline(samples, border=BorderConfig("b", strength=0.0))
+    _, ids, weight, _ = pipeline.class_example(0)
+    inner = {float(np.median(weight[ids == value])) for value in (0, 1)}
+    assert len(inner) == 2
+    assert min(inner) > 0
+
+
+def test_elastic_moves_by_the_asked_amount_and_keeps_ids():
+    config = AugmentConfig(elastic=5.0, elastic_grid=32)
+    maps = elastic_maps(np.random.default_rng(0), (256, 128), config)
+    columns = np.arange(256, dtype=np.float32)[None].repeat(128, 0)
+    moved = maps[0] - columns
+    assert moved.shape == (128, 256)
+    assert 2.5 < moved.std() < 6
+    assert np.abs(np.diff(moved, axis=1)).max() < 1.5  # smooth
+    labels = np.zeros((128, 256), np.uint8)
+    labels[40:90, 50:200] = 7
+    bent = deform(labels, maps, labels=True)
+    assert set(np.unique(bent)) == {0, 7}
+    assert not np.array_equal(bent, labels)
+
+
+def test_thin_plate_goes_through_its_points():
+    rng = np.random.default_rng(0)
+    source = rng.uniform(0, 100, (9, 2))
+    target = source + rng.uniform(-5, 5, (9, 2))
+    np.testing.assert_allclose(thin_plate(source, target, source), target, atol=1e-6)
+    # An affine motion of the points is an affine motion of everything.
+    turned = source @ np.array([[0.9, 0.1], [-0.1, 1.1]]) + 3
+    points = rng.uniform(0, 100, (20, 2))
+    expected = points @ np.array([[0.9, 0.1], [-0.1, 1.1]]) + 3
+    np.testing.assert_allclose(thin_plate(source, turned, points), expected, atol=1e-5)
+
+
+def test_thin_plate_warp_moves_the_mask_forwards():
+    mask = np.zeros((64, 80), np.uint8)
+    mask[20:40, 30:50] = 255
+    points = np.array([[0, 0], [79, 0], [0, 63], [79, 63], [40, 30]], float)
+    moved = thin_plate_warp(mask, points, points + [6, -4])
+    ys, xs = np.nonzero(moved > 127)
+    assert (xs.mean(), ys.mean()) == pytest.approx((39.5 + 6, 29.5 - 4), abs=0.6)
+
+
+def test_kinds_of_previous_mask():
+    config = PreviousMaskConfig()
+    rng = np.random.default_rng(0)
+    drawn = [config.kind(draw) for draw in rng.random(4000)]
+    for name in ("empty", "wrong", "eroded", "thin_plate", "camera", "stale"):
+        assert drawn.count(name) / 4000 == pytest.approx(getattr(config, name), abs=0.03)
+    assert "affine" in drawn
+    mask = np.zeros((96, 96), np.uint8)
+    cv2.circle(mask, (48, 48), 24, 255, -1)
+    other = np.roll(mask, 30, axis=1)
+
+    def overlap(kind):
+        got = previous_mask(rng, mask, other, config, kind)
+        assert got.shape == mask.shape
+        assert got.dtype == np.uint8
+        both = ((got > 127) & (mask > 127)).sum()
+        return both / max(1, ((got > 127) | (mask > 127)).sum())
+
+    assert overlap("empty") == 0
+    assert overlap("camera") == 1
+    assert np.array_equal(previous_mask(rng, mask, other, config, "wrong"), other)
+    for kind in ("affine", "thin_plate"):
+        scores = [overlap(kind) for _ in range(30)]
+        assert max(scores) < 1
+        assert np.mean(scores) > 0.7
+    assert np.mean([overlap("stale") for _ in range(30)]) < np.mean(
+        [overlap("affine") for _ in range(30)]
+    )
+
+
+def test_camera_motion_moves_image_and_truth_but_not_the_mask(samples):
+    kinds = {"empty": 0.0, "wrong": 0.0, "eroded": 0.0, "thin_plate": 0.0, "stale": 0.0}
+    moving = PreviousMaskConfig(camera=1.0, **kinds)
+    pipeline = binary_pipeline(samples, augment=STILL, previous=moving, output_stride=1)
+    tensor, truth, _, _ = pipeline.example(0)
+    previous, truth = tensor[..., 3] > 0.5, truth[..., 0] > 0.5
+    assert previous.any()
+    assert not np.array_equal(previous, truth)
+    # The bright disc is where the truth is, not where the previous mask is.
+    brightness = tensor[..., :3].mean(axis=-1)
+    assert brightness[truth].mean() > brightness[~truth].mean() + 0.5
+    assert (previous & truth).sum() / (previous | truth).sum() > 0.4

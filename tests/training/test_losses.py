@@ -1,0 +1,115 @@
+"""Losses by values that were worked out by hand or by numpy."""
+
+import keras
+import numpy as np
+import pytest
+
+from edgeseg.training.losses import (
+    LossConfig,
+    binary_distillation,
+    binary_loss,
+    boundary_weight,
+    class_loss,
+    cross_entropy,
+    distillation,
+    region_overlap,
+)
+
+ops = keras.ops
+ALL = LossConfig(dice=1.0, focal=1.0, distillation=1.0)
+
+
+def arrays(*values):
+    return [np.asarray(value, np.float32) for value in values]
+
+
+def test_binary_parts_by_hand():
+    logits, truth, weight = arrays(np.zeros((1, 2, 2, 1)), [[[[1], [1]], [[0], [0]]]], [3.0])
+    parts = binary_loss(ops, logits, truth, weight, LossConfig(dice=2.0, focal=1.0))
+    assert float(parts["cross_entropy"]) == pytest.approx(np.log(2))
+    # Half of every pixel: intersection 1, union 3, sum 4; the floor is 0.04 pixels.
+    assert float(parts["jaccard"]) == pytest.approx(1 - 1.04 / 3.04)
+    assert float(parts["dice"]) == pytest.approx(1 - 2.04 / 4.04)
+    assert float(parts["focal"]) == pytest.approx(0.25 * np.log(2))
+    expected = np.log(2) + 0.5 * float(parts["jaccard"]) + 2 * float(parts["dice"])
+    assert float(parts["loss"]) == pytest.approx(expected + 0.25 * np.log(2), rel=1e-5)
+
+
+def test_image_weights():
+    logits, truth = arrays(np.stack([np.full((2, 2, 1), 20.0), np.full((2, 2, 1), -20.0)]), 0)
+    truth = np.ones((2, 2, 2, 1), np.float32)
+    parts = binary_loss(ops, logits, truth, np.float32([3, 1]), LossConfig())
+    assert float(parts["cross_entropy"]) == pytest.approx(20 / 4, rel=1e-4)
+
+
+def test_ignored_pixels_change_nothing():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 4, 4, 3)).astype(np.float32)
+    truth = rng.integers(0, 3, (2, 4, 4)).astype(np.int32)
+    weight = np.ones((2, 4, 4), np.float32)
+    weight[:, 0] = 0
+    teacher = np.full((2, 4, 4, 3), 1 / 3, np.float32)
+    first = class_loss(ops, logits, truth, weight, ALL, teacher)
+    truth[:, 0] = 255
+    logits[:, 0] += 9
+    second = class_loss(ops, logits, truth, weight, ALL, teacher)
+    assert set(first) == {"loss", "cross_entropy", "jaccard", "dice", "focal", "distillation"}
+    for name in first:
+        assert float(first[name]) == pytest.approx(float(second[name]), rel=1e-5), name
+
+
+def test_pixel_and_class_weights_by_numpy():
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(2, 3, 3, 4)).astype(np.float32)
+    truth = rng.integers(0, 4, (2, 3, 3)).astype(np.int32)
+    weight = rng.uniform(0.1, 2, (2, 3, 3)).astype(np.float32)
+    per_class = (1.0, 2.0, 0.5, 3.0)
+    config = LossConfig(jaccard=0, class_weights=per_class)
+    got = float(class_loss(ops, logits, truth, weight, config)["loss"])
+    probability = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    chosen = np.take_along_axis(probability, truth[..., None], -1)[..., 0]
+    expected = -(np.log(chosen) * weight * np.take(per_class, truth)).sum() / weight.sum()
+    assert got == pytest.approx(expected, rel=1e-5)
+
+
+def test_region_overlap_counts_only_classes_that_are_there():
+    truth = np.zeros((1, 4, 4, 3), np.float32)
+    truth[0, :2, :, 0] = 1
+    truth[0, 2:, :, 1] = 1
+    sure = np.where(truth > 0, 30.0, -30.0).astype(np.float32)
+    ones = np.ones((1, 4, 4), np.float32)
+    assert float(region_overlap(ops, sure, truth, ones, jaccard=True)[0]) == pytest.approx(0)
+    wrong = sure[..., [1, 0, 2]]
+    # No overlap: (0 + 1) / (8 + 8 + 1) for both classes.
+    got = float(region_overlap(ops, wrong, truth, ones, jaccard=True)[0])
+    assert got == pytest.approx(1 - 1 / 17)
+
+
+def test_boundary_weight_marks_the_border():
+    truth = np.zeros((1, 1, 8, 1), np.float32)
+    truth[..., 4:, :] = 1
+    weight = boundary_weight(ops, truth, LossConfig(boundary=3.0, boundary_radius=1))
+    np.testing.assert_allclose(np.asarray(weight)[0, 0, :, 0], [1, 1, 1, 4, 4, 1, 1, 1])
+
+
+def test_a_student_like_its_teacher_is_at_the_minimum():
+    rng = np.random.default_rng(2)
+    scores = rng.normal(size=(1, 2, 2, 3)).astype(np.float32)
+    teacher = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    noise = rng.normal(size=3).astype(np.float32)
+    for temperature in (1.0, 4.0):
+        same = np.asarray(distillation(ops, scores, teacher, temperature)).sum()
+        other = np.asarray(distillation(ops, scores + noise, teacher, temperature))
+        assert same < other.sum()
+    np.testing.assert_allclose(
+        np.asarray(distillation(ops, scores, teacher)),
+        np.asarray(cross_entropy(ops, scores, teacher)),
+        rtol=1e-5,
+    )
+    logit = np.float32(rng.normal(size=(1, 2, 2, 1)))
+    mask = 1 / (1 + np.exp(-logit))
+    gradient_free = [
+        float(np.asarray(binary_distillation(ops, logit + np.float32(step), mask, 2.0)).sum())
+        for step in (-0.1, 0.0, 0.1)
+    ]
+    assert gradient_free[1] == min(gradient_free)
