@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
-import cv2
 import numpy as np
 
-from edgeseg.data.folder import images_in
 from edgeseg.errors import InputError
 from edgeseg.preprocess import to_scores, to_tensor
 from edgeseg.spec import ModelSpec
 
 Predict = Callable[[np.ndarray], np.ndarray]
-
-
-def read_frames(folder: str | Path, *, limit: int) -> list[np.ndarray]:
-    """At most `limit` images of a folder, evenly spread over its names.
-
-    folder: holds image files itself, or in a subfolder `images`.
-    Returns uint8 (H, W, 3) BGR frames; InputError where there are none or one
-    cannot be read.
-    """
-    folder = Path(folder)
-    paths = images_in(folder / "images" if (folder / "images").is_dir() else folder)
-    chosen = np.unique(np.linspace(0, len(paths) - 1, num=min(limit, len(paths))).round())
-    return [_read(paths[int(index)]) for index in chosen]
-
-
-def _read(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"{path}: got no readable image")
-    return image
 
 
 def calibration_tensors(

@@ -118,7 +118,7 @@ class Graph:
 def read_graph(model: bytes, *, origin: str = "model") -> Graph:
     """Read a .tflite's bytes. ModelError for what is empty, truncated or no TFLite model."""
     check_flatbuffer(model, origin=origin)
-    schema = _schema()
+    schema = schema_module()
     try:
         root = schema.ModelT.InitFromObj(schema.Model.GetRootAs(flatbuffer(model), 0))
         return _graph(schema, root)
@@ -130,7 +130,8 @@ def read_graph(model: bytes, *, origin: str = "model") -> Graph:
         ) from None
 
 
-def _schema() -> ModuleType:
+def schema_module() -> ModuleType:
+    """The flatbuffer schema of TFLite as Python classes; MissingExtra where no package has it."""
     for name in SCHEMAS:
         try:
             return importlib.import_module(name)

@@ -93,7 +93,9 @@ def _obstacles(node: Node, stored: frozenset[int]) -> Iterator[str]:
         return
     if node.version > VERSIONS[node.name]:
         yield f"version {node.version} is above {VERSIONS[node.name]}: convert in float16"
-    for tensor in (*node.activations, *node.outputs):
+    # A DEQUANTIZE of float16 weights is folded into the layer that takes them.
+    computed = (t for t in (*node.activations, *node.outputs) if t.index not in stored)
+    for tensor in computed:
         if tensor.type not in TYPES:
             yield f"works on {tensor.type} data, expected one of {', '.join(TYPES)}"
         if tensor.dynamic:

@@ -16,11 +16,26 @@ import numpy as np
 from edgeseg.errors import InputError, require
 from edgeseg.spec import ModelSpec
 
+from . import requantize
 from .calibration import calibration_tensors, check_frames
 from .golden import finish, golden_entries
 from .graph import Model, concrete_function, predictor, tflite_converter
+from .job import Job, silent
 
 IO_TYPES = ("int8", "uint8", "float32")
+
+
+def convert(job: Job) -> bytes:
+    """The quantized model with spec and golden frame."""
+    return job.finish(flat_int8(job))
+
+
+def flat_int8(job: Job) -> bytes:
+    """The bare flatbuffer of the quantized model."""
+    if job.source.tflite is not None:
+        return requantize.int8(job.source.tflite, job.tensors, io=job.io, progress=job.progress)
+    converter = tflite_converter(job.source.function)
+    return quantizing_converter(converter, job.tensors, io=job.io, progress=job.progress).convert()
 
 
 def convert_int8(
@@ -29,7 +44,7 @@ def convert_int8(
     frames: Iterable[np.ndarray],
     *,
     io: str = "int8",
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[], None] = silent,
 ) -> bytes:
     """Quantize a float Keras model to a .tflite with spec and golden frame inside.
 
@@ -57,7 +72,7 @@ def quantizing_converter(
     tensors: list[np.ndarray],
     *,
     io: str,
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[], None] = silent,
 ) -> Any:
     """Set TensorFlow's converter to integers only, ranges from `tensors`."""
     tf = require("tensorflow", extra="convert")
@@ -67,8 +82,7 @@ def quantizing_converter(
     def representative():
         for tensor in tensors:
             yield [tensor]
-            if progress:
-                progress()
+            progress()
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative

@@ -1,0 +1,155 @@
+"""One run of `edgeseg convert`: reading what it names, progress, table, exit."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Progress as Bar
+
+from edgeseg.errors import GateFailed, InputError
+
+from .compiler import find_compiler
+from .conversion import Run, convert_all
+from .gate import Limits
+from .job import Job
+from .manifest import Converted, manifest, tool_versions, write_manifest
+from .native_output import silenced
+from .pictures import read_clip, read_pictures
+from .source import load_source
+from .table import table
+from .targets import TARGETS, check_names, check_possible
+from .verification import make_reference
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command's arguments and options, as their help describes them."""
+
+    arguments: tuple[str, ...]
+    calibration: Path
+    targets: tuple[str, ...]
+    output: Path
+    images: Path | None
+    video: Path | None
+    max_iou_drop: float
+    max_flicker_rise: float | None
+    io: str
+    spec: Path | None
+    frames: int
+    verify: int
+    video_frames: int
+    as_json: bool
+    quiet: bool
+
+
+class _Steps:
+    """One bar for one step after the other."""
+
+    def __init__(self, bar: Bar) -> None:
+        self.bar = bar
+        self.task = bar.add_task("", total=None)
+
+    def begin(self, text: str, total: int) -> None:
+        self.bar.reset(self.task, description=text, total=total)
+
+    def advance(self) -> None:
+        self.bar.advance(self.task)
+
+
+@contextmanager
+def _steps(*, quiet: bool) -> Iterator[_Steps]:
+    # A duplicate of standard error: the original is silenced while TensorFlow talks.
+    with os.fdopen(os.dup(2), "w") as stream:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        console = Console(file=stream)
+        visible = not quiet and console.is_terminal
+        with Bar(*columns, console=console, transient=True, disable=not visible) as bar:
+            yield _Steps(bar)
+
+
+def split_arguments(arguments: tuple[str, ...], targets: tuple[str, ...]) -> tuple[Path, list[str]]:
+    """The model and the targets: `--to int8 gpu` leaves `gpu` among the arguments."""
+    named = [name for value in targets for name in value.split(",") if name]
+    loose = [value for value in arguments if value in TARGETS]
+    rest = [value for value in arguments if value not in TARGETS]
+    if len(rest) != 1:
+        raise InputError(
+            f"arguments: got {' '.join(rest) or 'no model'}, expected one model, and targets among "
+            f"{', '.join(TARGETS)}"
+        )
+    return Path(rest[0]), check_names([*named, *loose])
+
+
+def run(options: Options) -> None:
+    """Convert, write the manifest, print. GateFailed where a gate failed, InputError before."""
+    path, names = split_arguments(options.arguments, options.targets)
+    if options.max_flicker_rise is not None and options.video is None:
+        raise InputError("--max-flicker-rise: got no --video, expected a clip to measure it on")
+    with _steps(quiet=options.quiet) as steps:
+        prepared = _prepare(options, path, names, steps)
+        files = convert_all(prepared, names, steps)
+    versions = tool_versions(**_compiler_version(files))
+    values = manifest(prepared.job.source, files, tools=versions)
+    write_manifest(options.output, values)
+    _print(options, values, files)
+    failed = [converted for converted in files if not converted.gate.passed]
+    if failed:
+        raise GateFailed(
+            " | ".join(f"{file.target} refused: {'; '.join(file.gate.reasons)}" for file in failed)
+        )
+
+
+def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> Run:
+    steps.begin("reading the model", 1)
+    # Bad images are cheaper to find than TensorFlow is to import.
+    calibration = read_pictures(options.calibration, limit=options.frames)
+    with silenced():
+        source = load_source(path, spec=options.spec)
+    check_possible(names, source, io=options.io)
+    pictures = read_pictures(
+        options.images or options.calibration,
+        limit=options.verify,
+        avoid={picture.path for picture in calibration},
+    )
+    clip = read_clip(options.video, limit=options.video_frames) if options.video else []
+    frames = [picture.frame for picture in calibration]
+    job = Job(source, frames, io=options.io, progress=steps.advance)
+    steps.begin("running the float model", 1)
+    with silenced():
+        reference = make_reference(source.predict, source.spec, pictures, clip)
+    limits = Limits(options.max_iou_drop, options.max_flicker_rise)
+    return Run(job, reference, options.output, limits)
+
+
+def _compiler_version(files: list[Converted]) -> dict[str, str]:
+    for file in files:
+        if "edgetpu_compiler" in file.extra:
+            return {"edgetpu_compiler": str(file.extra["edgetpu_compiler"]["version"])}
+    return {} if find_compiler() else {"edgetpu_compiler": "not installed"}
+
+
+def _print(options: Options, values: dict, files: list[Converted]) -> None:
+    if options.as_json:
+        sys.stdout.write(json.dumps(values, indent=1) + "\n")
+    elif not options.quiet:
+        Console().print(table(files))

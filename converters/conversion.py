@@ -1,0 +1,181 @@
+"""All targets of one run: make, write beside, verify, judge, rename or refuse."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgeseg.errors import EdgesegError, InputError
+from edgeseg.preprocess import to_tensor
+from edgeseg.runtime.interpreter import Interpreter
+from edgeseg.spec import embed, flatbuffer, read_entries
+
+from .compiler import compile_edgetpu, find_compiler
+from .flatgraph import read_graph
+from .gate import Gate, Limits, judge
+from .job import Job
+from .layers import worst_layers
+from .manifest import Converted, write_beside
+from .native_output import silenced
+from .operators import operators_of
+from .pictures import plain
+from .targets import TARGETS, Target
+from .verification import Reference, Verification, verify
+from .webgpu import run_on_webgpu
+
+# float16 weights computed in another order; a wrong kernel is off by far more.
+WEBGPU_TOLERANCE = 0.02
+
+
+class Progress(Protocol):
+    """Where a run tells what it is at."""
+
+    def begin(self, text: str, total: int) -> None:
+        """A step begins that has `total` parts."""
+
+    def advance(self) -> None:
+        """One part of the step is done."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run works on, the same for all its targets."""
+
+    job: Job
+    reference: Reference
+    folder: Path
+    limits: Limits
+
+
+def convert_all(run: Run, names: Sequence[str], progress: Progress) -> list[Converted]:
+    """Convert, verify and judge every target; files that fail their gate are not left behind.
+
+    Raises InputError where a converter cannot make a file at all.
+    """
+    return [_convert(run, name, progress) for name in names]
+
+
+def _convert(run: Run, name: str, progress: Progress) -> Converted:
+    target, job = TARGETS[name], run.job
+    progress.begin(f"{name}: converting", len(job.frames) if target.calibrated else 1)
+    model = _make(target, job, name)
+    path = run.folder / f"{job.spec.name}_{name}.tflite"
+    beside = write_beside(path, model)
+    try:
+        converted = _judge(run, name, path, model, progress)
+        if converted.path:
+            os.replace(beside, path)
+        else:
+            # A file of an earlier run must not pass for this one's.
+            path.unlink(missing_ok=True)
+        return converted
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _make(target: Target, job: Job, name: str) -> bytes:
+    try:
+        with silenced():
+            return target.convert(job)
+    except EdgesegError:
+        raise
+    # TensorFlow raises whatever its passes stumble over; its first line says what.
+    except Exception as error:
+        first = next(iter(str(error).strip().splitlines()), "")
+        raise InputError(
+            f"{name}: TensorFlow cannot convert this model: {type(error).__name__}: {first[:300]}"
+        ) from error
+
+
+def _judge(run: Run, name: str, path: Path, model: bytes, progress: Progress) -> Converted:
+    graph = read_graph(model, origin=name)
+    operators = operators_of(graph)
+    progress.begin(f"{name}: verifying", len(run.reference.pictures))
+    with silenced():
+        found = verify(Interpreter(model).run, run.reference, progress=progress.advance)
+    extra, reasons = _devices(run, name, path, model)
+    reasons = TARGETS[name].check(graph) + reasons + _pictures(run, name)
+    gate = judge(found, run.limits, other=reasons)
+    if not gate.passed and TARGETS[name].calibrated:
+        gate = _explained(run, gate, found, progress)
+    return Converted(
+        target=name,
+        path=path if gate.passed else None,
+        model=model,
+        operators=operators,
+        verification=found,
+        gate=gate,
+        extra=extra,
+    )
+
+
+def _pictures(run: Run, name: str) -> list[str]:
+    if plain([picture.frame for picture in run.reference.pictures]):
+        return ["the images to verify on are all next to one colour: pass --images with real ones"]
+    if TARGETS[name].calibrated and plain(run.job.frames):
+        return [
+            "the calibration images are all next to one colour, so that the ranges read from "
+            "them fit no real image: pass --calibration with images as the model will see"
+        ]
+    return []
+
+
+def _explained(run: Run, gate: Gate, found: Verification, progress: Progress) -> Gate:
+    """The gate with the layers that lose most, where the numbers were the reason."""
+    source = run.job.source
+    if source.model is None or found.max_iou_drop <= run.limits.max_iou_drop:
+        return gate
+    progress.begin("naming the layers that lose most", 1)
+    tensors = [to_tensor(picture.frame, run.job.spec) for picture in run.reference.pictures]
+    with silenced():
+        layers = worst_layers(source.model, source.function, run.job.tensors, tensors)
+    worst = f"layers that lose most: {', '.join(map(str, layers))} (0.3 steps is rounding alone)"
+    return Gate(False, (*gate.reasons, worst))
+
+
+def _devices(run: Run, name: str, path: Path, model: bytes) -> tuple[dict[str, Any], list[str]]:
+    """What the real tools say where they are there: more of the placement, and reasons."""
+    if name == "gpu":
+        return _webgpu(run, model)
+    if name == "edgetpu" and find_compiler():
+        return _compiled(path, model)
+    return {}, []
+
+
+def _webgpu(run: Run, model: bytes) -> tuple[dict[str, Any], list[str]]:
+    tensor = to_tensor(run.reference.pictures[0].frame, run.job.spec)
+    result = run_on_webgpu(flatbuffer(model), tensor)
+    if not result.ran:
+        return {"webgpu": {"ran": False, "reason": result.reason}}, []
+    reasons = []
+    if not result.one_partition:
+        reasons.append("the WebGPU delegate leaves operators to the CPU")
+    if not result.max_abs <= WEBGPU_TOLERANCE:
+        reasons.append(
+            f"the WebGPU delegate's output differs from the CPU's by {result.max_abs:.3f}, "
+            f"allowed {WEBGPU_TOLERANCE}"
+        )
+    found = {"ran": True, "one_partition": result.one_partition, "max_abs": result.max_abs}
+    return {"webgpu": found}, reasons
+
+
+def _compiled(path: Path, model: bytes) -> tuple[dict[str, Any], list[str]]:
+    result = compile_edgetpu(flatbuffer(model))
+    finished = embed(result.model, read_entries(model))
+    compiled = path.with_name(f"{path.stem}_compiled.tflite")
+    reasons = [f"{row.count} {row.name}: {row.status}" for row in result.unmapped]
+    if not reasons:
+        os.replace(write_beside(compiled, finished), compiled)
+    found = {
+        "version": result.version,
+        "mapped": result.mapped,
+        "cpu": sum(row.count for row in result.unmapped),
+        "path": None if reasons else compiled.name,
+        "sha256": hashlib.sha256(finished).hexdigest(),
+        "bytes": len(finished),
+    }
+    return {"edgetpu_compiler": found}, [f"the compiler left {reason}" for reason in reasons]

@@ -1,0 +1,91 @@
+"""Real images for calibration and verification, with the masks that lie beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edgeseg.data.folder import images_in
+from edgeseg.errors import InputError
+from edgeseg.preprocess import resize
+
+# A picture of one colour says nothing; photographs have a deviation of 30 to 80.
+PLAIN_DEVIATION = 4.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image, uint8 (H, W, 3) BGR, its file, and where it is known its mask, bool (H, W)."""
+
+    path: Path
+    frame: np.ndarray
+    truth: np.ndarray | None = None
+
+
+def plain(frames: Sequence[np.ndarray]) -> bool:
+    """True where all images are next to one colour, so that nothing can be learnt from them."""
+    return all(frame.std() < PLAIN_DEVIATION for frame in frames)
+
+
+def read_pictures(folder: str | Path, *, limit: int, avoid: Collection[Path] = ()) -> list[Picture]:
+    """At most `limit` images of a folder, evenly spread over its names, with their masks.
+
+    folder: holds images itself or in a subfolder `images`. A mask has the image's
+    name, as PNG, in a folder `masks` beside `images`; without that folder no mask
+    is known, and one missing in it is an empty mask. avoid: files that are taken
+    only where no others are left.
+    Raises InputError where there are no images or one cannot be read.
+    """
+    paths, masks = _paths(Path(folder))
+    paths = [path for path in paths if path not in avoid] or paths
+    chosen = np.unique(np.linspace(0, len(paths) - 1, num=min(limit, len(paths))).round())
+    return [_read(paths[int(index)], masks) for index in chosen]
+
+
+def read_clip(folder: str | Path, *, limit: int, side: int = 640) -> list[Picture]:
+    """The first `limit` frames of a clip, in the order of their names, with their masks.
+
+    side: larger frames are scaled down to this longer side.
+    """
+    paths, masks = _paths(Path(folder))
+    return [_scaled(_read(path, masks), side) for path in paths[:limit]]
+
+
+def _paths(folder: Path) -> tuple[list[Path], Path | None]:
+    images = folder / "images" if (folder / "images").is_dir() else folder
+    masks = images.parent / "masks"
+    return images_in(images), masks if images.name == "images" and masks.is_dir() else None
+
+
+def _read(path: Path, masks: Path | None) -> Picture:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError(f"{path}: got no readable image")
+    return Picture(
+        path, image, None if masks is None else _truth(masks / f"{path.stem}.png", image)
+    )
+
+
+def _truth(path: Path, frame: np.ndarray) -> np.ndarray:
+    if not path.exists():
+        return np.zeros(frame.shape[:2], bool)
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if mask is None or mask.shape != frame.shape[:2]:
+        raise InputError(f"{path}: got no readable mask of its image's size")
+    return mask > 127
+
+
+def _scaled(picture: Picture, side: int) -> Picture:
+    height, width = picture.frame.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (round(width * scale), round(height * scale))
+    truth = picture.truth
+    if truth is not None:
+        truth = resize(truth.astype(np.float32), *size) > 0.5
+    return Picture(picture.path, resize(picture.frame, *size), truth)

@@ -1,0 +1,74 @@
+"""A float .tflite to lighter ones, through ai-edge-quantizer, where there is no Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from edgeseg.errors import InputError, require
+
+from .flatgraph import read_graph
+from .flatwrite import with_signature
+
+SIGNATURE = "serving_default"
+
+
+def _quantizer() -> ModuleType:
+    return require("ai_edge_quantizer", extra="requantize")
+
+
+def float16(model: bytes) -> bytes:
+    """Weights in float16, everything else in float32."""
+    package = _quantizer()
+    qtyping = package.qtyping
+    manager = package.recipe_manager.RecipeManager()
+    weights = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+    manager.add_quantization_config(
+        regex=".*",
+        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+        op_config=qtyping.OpQuantizationConfig(
+            weight_tensor_config=weights,
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        ),
+        algorithm_key=package.algorithm_manager.AlgorithmName.FLOAT_CASTING,
+    )
+    return _run(package, model, manager.get_quantization_recipe())
+
+
+def dynamic(model: bytes) -> bytes:
+    """Weights in 8 bit, activations quantized as they come."""
+    package = _quantizer()
+    return _run(package, model, package.recipe.dynamic_wi8_afp32())
+
+
+def int8(
+    model: bytes,
+    tensors: Sequence[np.ndarray],
+    *,
+    io: str,
+    progress: Callable[[], None],
+) -> bytes:
+    """Weights and activations in 8 bit, ranges from the calibration tensors."""
+    package = _quantizer()
+    if io == "uint8":
+        raise InputError(
+            "io: got uint8, expected int8 for a .tflite source; uint8 needs the Keras model"
+        )
+    return _run(package, model, package.recipe.static_wi8_ai8(), tensors=tensors)
+
+
+def _run(
+    package: ModuleType, model: bytes, recipe: Any, *, tensors: Sequence[np.ndarray] = ()
+) -> bytes:
+    named = with_signature(model, SIGNATURE)
+    quantizer = package.quantizer.Quantizer(bytearray(named))
+    quantizer.load_quantization_recipe(recipe)
+    ranges = None
+    if tensors:
+        name = read_graph(named).inputs[0].name
+        ranges = quantizer.calibrate({SIGNATURE: [{name: tensor} for tensor in tensors]})
+    return bytes(quantizer.quantize(ranges).quantized_model)

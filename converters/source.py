@@ -1,0 +1,193 @@
+"""What is converted: a Keras model file, a training run's folder, or a float .tflite."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeseg.errors import EdgesegError, InputError, ModelError, require
+from edgeseg.runtime.interpreter import Interpreter
+from edgeseg.spec import SPEC_ENTRY, ModelSpec, flatbuffer, load_model, read_entries
+
+from .flatgraph import Graph, read_graph
+from .graph import Model, concrete_function, predictor
+
+Predict = Callable[[np.ndarray], np.ndarray]
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A float model with its spec.
+
+    model: the Keras model, or None for a .tflite. tflite: its bytes without
+    appended entries, or None for a Keras model. sha256: of the file that holds
+    the weights. run: the training run's folder, or None.
+    """
+
+    path: Path
+    sha256: str
+    spec: ModelSpec
+    model: Model | None = None
+    tflite: bytes | None = None
+    run: Path | None = None
+
+    @cached_property
+    def function(self) -> Any:
+        """The Keras model as a concrete function with a batch of one."""
+        return concrete_function(self.model, self.spec)
+
+    @cached_property
+    def predict(self) -> Predict:
+        """The float model: float32 (1, height, width, channels) -> (1, h, w, classes)."""
+        if self.tflite is not None:
+            return Interpreter(self.tflite).run
+        return predictor(self.function)
+
+
+def load_source(path: str | Path, *, spec: str | Path | None = None) -> Source:
+    """Open a model to convert.
+
+    path: a .keras or .h5 file (Keras 3 or tf_keras), a run's folder, or a float .tflite.
+    spec: a spec.json; default is the one beside the weights, or inside the .tflite.
+    Raises ModelError or InputError, in one line, for a file that is missing, empty,
+    truncated, not a model, quantized or compiled already, or without a spec.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ModelError(
+            f"{path}: got no such file, expected a .keras, a run's folder or a .tflite"
+        )
+    given = _read_spec(Path(spec)) if spec else None
+    if path.is_dir():
+        return _load_run(path, given)
+    if path.stat().st_size == 0:
+        raise ModelError(f"{path}: got an empty file, expected a .keras or .tflite model")
+    if path.suffix == ".tflite":
+        return _load_tflite(path, given)
+    if path.suffix not in KERAS_SUFFIXES:
+        raise ModelError(
+            f"{path}: got a {path.suffix or 'suffixless'} file, expected "
+            f"{', '.join(KERAS_SUFFIXES)}, .tflite or a run's folder"
+        )
+    chosen = given or _read_spec(path.with_name("spec.json"))
+    return Source(path, _sha256(path), chosen, model=load_keras(path))
+
+
+def _read_spec(path: Path) -> ModelSpec:
+    try:
+        return ModelSpec.from_json(path.read_text("utf-8"), origin=str(path))
+    except (OSError, UnicodeDecodeError):
+        raise ModelError(
+            f"{path}: got no readable spec, expected the spec.json that training writes; "
+            "pass --spec FILE"
+        ) from None
+
+
+def _load_run(folder: Path, given: ModelSpec | None) -> Source:
+    weights, saved = folder / "weights.npz", folder / "model.keras"
+    spec = given or _read_spec(folder / "spec.json")
+    if weights.exists() and (folder / "config.json").exists():
+        return Source(folder, _sha256(weights), spec, model=_rebuild(folder, spec), run=folder)
+    if saved.exists():
+        return Source(folder, _sha256(saved), spec, model=load_keras(saved), run=folder)
+    raise ModelError(f"{folder}: got no weights.npz with config.json and no model.keras")
+
+
+def _rebuild(folder: Path, spec: ModelSpec) -> Model:
+    keras = keras_on_tensorflow()
+    from edgeseg.models.weights import load_weights
+    from edgeseg.training.config import TrainConfig, build
+    from edgeseg.training.sources import make_network
+
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: got no readable configuration ({error})") from None
+    model = make_network(
+        keras, build(TrainConfig, values, where=str(path)), (spec.height, spec.width)
+    )
+    try:
+        load_weights(model, folder / "weights.npz")
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, EdgesegError):
+            raise
+        raise ModelError(f"{folder / 'weights.npz'}: got damaged weights ({error})") from None
+    return model
+
+
+def _load_tflite(path: Path, given: ModelSpec | None) -> Source:
+    data = path.read_bytes()
+    graph = read_graph(data, origin=str(path))
+    if graph.compiled:
+        raise ModelError(
+            f"{path}: got a model compiled for the Edge TPU, which nothing can be converted from; "
+            "pass the file that was compiled"
+        )
+    if not _float(graph):
+        raise ModelError(
+            f"{path}: got a quantized model, expected a float one; pass the float .tflite or .keras"
+        )
+    # Without its entries the file is damaged at its end, where they were.
+    if given is None and SPEC_ENTRY not in read_entries(data) and len(flatbuffer(data)) < len(data):
+        raise ModelError(f"{path}: got damaged entries at the end, expected a complete file")
+    _, spec = load_model(path, spec=given)
+    return Source(path, _sha256(path), spec, tflite=flatbuffer(data))
+
+
+def _float(graph: Graph) -> bool:
+    return all(
+        tensor.type == "FLOAT32"
+        for node in graph.nodes
+        for tensor in node.inputs
+        if tensor is not None and tensor.type not in ("INT32", "INT64", "BOOL")
+    )
+
+
+def keras_on_tensorflow() -> Any:
+    """The module keras, on the TensorFlow backend: converting needs TensorFlow's graphs."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    keras = require("keras", extra="convert")
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"KERAS_BACKEND: got {keras.backend.backend()}, expected tensorflow for a conversion"
+        )
+    return keras
+
+
+def load_keras(path: Path) -> Model:
+    """Load a model file with the Keras that wrote it. ModelError where it is damaged."""
+    try:
+        legacy = _written_by_keras_2(path)
+        keras = require("tf_keras", extra="convert") if legacy else keras_on_tensorflow()
+        return keras.models.load_model(path, compile=False)
+    except EdgesegError:
+        raise
+    # Keras raises whatever its reader stumbles over first.
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"{path}: got no loadable Keras model ({first[:200]}), expected a complete .keras file"
+        ) from None
+
+
+def _written_by_keras_2(path: Path) -> bool:
+    if path.suffix != ".keras":
+        return True
+    with zipfile.ZipFile(path) as archive:
+        version = json.loads(archive.read("metadata.json"))["keras_version"]
+    return str(version).startswith("2.")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
