@@ -89,15 +89,16 @@ def _steps(*, quiet: bool) -> Iterator[_Steps]:
 
 def split_arguments(arguments: tuple[str, ...], targets: tuple[str, ...]) -> tuple[Path, list[str]]:
     """The model and the targets: `--to int8 gpu` leaves `gpu` among the arguments."""
-    named = [name for value in targets for name in value.split(",") if name]
-    loose = [value for value in arguments if value in TARGETS]
-    rest = [value for value in arguments if value not in TARGETS]
+    known = {*TARGETS, "all"}
+    loose = [value for value in arguments if set(value.split(",")) <= known]
+    rest = [value for value in arguments if value not in loose]
     if len(rest) != 1:
         raise InputError(
             f"arguments: got {' '.join(rest) or 'no model'}, expected one model, and targets among "
             f"{', '.join(TARGETS)}"
         )
-    return Path(rest[0]), check_names([*named, *loose])
+    names = [name for value in (*targets, *loose) for name in value.split(",") if name]
+    return Path(rest[0]), check_names(names)
 
 
 def run(options: Options) -> None:

@@ -87,8 +87,20 @@ def _file(converted: Converted) -> dict[str, Any]:
         "outputs": [_tensor(tensor) for tensor in graph.outputs],
         "operators": [dataclasses.asdict(operator) for operator in converted.operators],
         "placement": {**placement(converted.operators), **converted.extra},
-        "verification": dataclasses.asdict(converted.verification),
+        "verification": _rounded(dataclasses.asdict(converted.verification)),
         "gate": {"passed": converted.gate.passed, "reasons": list(converted.gate.reasons)},
+    }
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    """Six decimals: the last bits of a sum depend on the order of the threads."""
+    return {
+        key: _rounded(value)
+        if isinstance(value, dict)
+        else round(value, 6)
+        if isinstance(value, float)
+        else value
+        for key, value in values.items()
     }
 
 
