@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..errors import SourceError
+from .source import Source
 
 # FFmpeg's own remarks would stand around our one line. Read when a capture is opened.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -23,10 +24,8 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
 
 
-class VideoFile:
+class VideoFile(Source):
     """Every frame of a video file. SourceError where it is unreadable, empty or no video."""
-
-    live = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -45,7 +44,7 @@ class VideoFile:
         frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = frames if frames > 0 else None
         self.description = f"video {path}"
-        self.sound: Path | None = path
+        self.sound = path
 
     def read(self) -> np.ndarray | None:
         """See Source."""
@@ -60,12 +59,10 @@ class VideoFile:
         self._capture.release()
 
 
-class Reopening:
+class Reopening(Source):
     """A live capture that is opened again, with growing pauses, when it stops giving frames."""
 
     live = True
-    sound = None
-    count = None
 
     def __init__(
         self, description: str, opener: Callable[[], cv2.VideoCapture | None], *, reopen_s: float
@@ -106,6 +103,10 @@ class Reopening:
                 self.reopened += 1
                 return frame
         raise SourceError(f"{self.description}: gone for {self._reopen_s:g} s, expected frames")
+
+    def interrupt(self) -> None:
+        """See Source."""
+        self._closing.set()
 
     def close(self) -> None:
         """See Source."""
@@ -158,13 +159,11 @@ class Camera(Reopening):
         return capture
 
 
-class Stream:
+class Stream(Source):
     """An RTSP or HTTP address: a live stream, or a file behind HTTP that has an end.
 
     wait_s: how long the address may be silent, when opened and between two frames.
     """
-
-    sound = None
 
     def __init__(self, url: str, *, wait_s: float = 10.0, reopen_s: float = REOPEN_S) -> None:
         self._url = url
@@ -190,6 +189,10 @@ class Stream:
             return self._reopening.read()
         ok, frame = self._first.read()
         return frame if ok else None
+
+    def interrupt(self) -> None:
+        """See Source."""
+        self._reopening.interrupt()
 
     def close(self) -> None:
         """See Source."""

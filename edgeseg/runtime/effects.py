@@ -148,14 +148,14 @@ class Blur(Plain):
     def _background(self, frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
         height, width = frame.shape[:2]
         # A power of two, for halving is several times cheaper than any other shrinking.
-        halvings = int(np.clip(np.log2(max(self._strength / 3, 1)), 0, 4))
+        halvings = int(np.clip(np.log2(max(self._strength / 2, 1)), 0, 4))
         small, outside = frame, cv2.bitwise_not(mask)
         for _ in range(halvings):
             size = (max(1, small.shape[1] // 2), max(1, small.shape[0] // 2))
             small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
             outside = cv2.resize(outside, size, interpolation=cv2.INTER_AREA)
         # Never quite 0, so that a frame that is all object is still divided by something.
-        weight = cv2.max(outside, 2)
+        weight = np.maximum(outside, 2)
         sigma = self._strength / 2**halvings
         weights = cv2.merge([weight.astype(np.float32)] * 3)
         sums = _soften(cv2.multiply(small, weights, dtype=cv2.CV_32F), sigma)

@@ -28,7 +28,7 @@ class FlowWarp:
     """Moves a previous mask to where its content is now (DIS flow, Kroeger et al. 2016)."""
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._grid: np.ndarray | None = None
 
     def __call__(self, mask: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
@@ -37,11 +37,13 @@ class FlowWarp:
         before, now: thumbnails.
         """
         height, width = mask.shape[:2]
-        flow = self._flow.calc(now, before, None)
-        flow = cv2.resize(flow, (width, height)) * np.float32((width / SIDE, height / SIDE))
-        where = self._positions(height, width) + flow
+        flow = self._flow.calc(now, before, np.zeros((SIDE, SIDE, 2), np.float32))
+        flow = np.asarray(cv2.resize(flow, (width, height))) * np.array(
+            (width / SIDE, height / SIDE), np.float32
+        )
+        columns, rows = cv2.split(self._positions(height, width) + flow)
         layers = [
-            cv2.remap(layer, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            cv2.remap(layer, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             for layer in cv2.split(mask)
         ]
         return np.stack(layers, axis=-1)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..errors import require
+from .source import Source
 
 # Periods of the camera's movements in frames; without a common factor, so that none repeats soon.
 PAN, TILT, ZOOM, ROLL = 97, 71, 127, 53
 
 
-class Sample:
+class Sample(Source):
     """skimage.data.astronaut (public domain, in scikit-image's wheel), panned, zoomed, rotated.
 
     size: (width, height) of the frames. The same frame number gives the same frame.
     Never ends.
     """
 
-    live = False
-    fps: float | None = 30.0
-    count: int | None = None
-    sound: Path | None = None
+    fps = 30.0
 
     def __init__(self, *, size: tuple[int, int] = (1280, 720)) -> None:
         data = require("skimage.data", extra="sample")
@@ -61,9 +58,6 @@ class Sample:
         view = cv2.getRotationMatrix2D((centre_x, centre_y), 1.2 * _wave(index, ROLL), scale)
         view[:, 2] += (width / 2 - centre_x, height / 2 - centre_y)
         return view
-
-    def close(self) -> None:
-        """See Source."""
 
 
 def _wave(index: int, period: int) -> float:

@@ -10,7 +10,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from ..errors import ModelError
+from ..errors import InputError, ModelError
 from ..preprocess import to_mask, to_scores
 from ..spec import ModelSpec, load_model
 from . import assets
@@ -49,6 +49,8 @@ class Segmenter:
     delegate: "auto", "edgetpu", "gpu" or "cpu". threads: of the CPU kernels.
     temporal: "none", "ema", "blend" or "flow".
     refine: draw the mask's edges along the frame's, for binary models.
+    cadence: run the network for every n-th frame only; optical flow moves the mask along
+        for those between.
     spec: for a model file without one.
 
     Raises ModelError for a file that is no usable model, DelegateError for a named
@@ -63,8 +65,11 @@ class Segmenter:
         threads: int | None = None,
         temporal: str = DEFAULT_TEMPORAL,
         refine: bool = True,
+        cadence: int = 1,
         spec: ModelSpec | None = None,
     ) -> None:
+        if cadence < 1:
+            raise InputError(f"cadence: got {cadence}, expected 1 or more")
         self.path = assets.resolve(model)
         data, self.spec = load_model(self.path, spec=spec)
         choice = choose(
@@ -85,6 +90,8 @@ class Segmenter:
         self._cut = SceneCut()
         self._blobs = BlobFilter()
         self._since_audit = 0
+        self._cadence = cadence
+        self._position = 0
         self.temporal = temporal
 
     @property
@@ -158,11 +165,14 @@ class Segmenter:
         """Stage 1: the frame in the model's size and colour order, uint8."""
         return self._feeder.pixels(frame)
 
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Stage 2: the network's scores, float32 (h, w, classes)."""
+    def scores(self, pixels: np.ndarray) -> np.ndarray | None:
+        """Stage 2: the network's scores, float32 (h, w, classes); None between two cadences."""
         if self._cut(thumbnail(pixels)):
             self.resets["cut"] += 1
             self._forget()
+        position, self._position = self._position, (self._position + 1) % self._cadence
+        if position > 0:
+            return None
         scores = self._infer(pixels, self._filter.previous)
         self._since_audit += 1
         if self._since_audit < AUDIT_EVERY:
@@ -170,8 +180,13 @@ class Segmenter:
         self._since_audit = 0
         return self._audit(pixels, scores)
 
-    def steady(self, scores: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        """Stage 3: the temporal filter."""
+    def steady(self, scores: np.ndarray | None, pixels: np.ndarray) -> np.ndarray:
+        """Stage 3: the temporal filter; without scores, the previous mask moved along."""
+        if scores is None and self._filter.previous is not None:
+            return self._filter.carry(thumbnail(pixels))
+        if scores is None:
+            # The filter was changed or reset since: there is nothing to carry.
+            scores = self._infer(pixels, None)
         return self._filter.apply(scores, thumbnail(pixels))
 
     def refined(self, scores: np.ndarray, frame: np.ndarray) -> np.ndarray:
@@ -212,6 +227,7 @@ class Segmenter:
         self._filter.reset()
         self._blobs.reset()
         self._since_audit = 0
+        self._position = 0
 
 
 def foreground(scores: np.ndarray) -> np.ndarray:

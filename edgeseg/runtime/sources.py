@@ -1,9 +1,4 @@
-"""Where frames come from: one class per kind, and `open_source` that reads a user's word for it.
-
-Every source gives uint8 (H, W, 3) BGR frames. `live` sources cannot wait: frames
-that nobody takes are lost. `fps` is the rate at which frames are meant to follow
-each other, or None where there is no such thing.
-"""
+"""Where frames come from: one class per kind, and `open_source` that reads a user's word for it."""
 
 from __future__ import annotations
 
@@ -12,7 +7,6 @@ import select
 import sys
 import time
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -20,39 +14,19 @@ import numpy as np
 from ..errors import InputError, SourceError
 from .capture import Camera, Stream, VideoFile
 from .sample import Sample
+from .source import Source
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 URL_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "tcp://")
 
 
-class Source(Protocol):
-    """What the pipeline asks of a source."""
-
-    live: bool
-    fps: float | None
-    description: str
-    # A file whose sound belongs to the frames, where there is one.
-    sound: Path | None
-    # Number of frames where it is known beforehand.
-    count: int | None
-
-    def read(self) -> np.ndarray | None:
-        """The next frame, or None at the end. SourceError where it stopped answering."""
-
-    def close(self) -> None:
-        """Release the device or file."""
-
-
-class Folder:
+class Folder(Source):
     """The images of a folder by name. SourceError where there are none."""
 
-    live = False
-    sound = None
-
     def __init__(self, path: Path, *, fps: float = 25.0) -> None:
-        self.fps: float | None = fps
+        self.fps = fps
         self.paths = image_paths(path)
-        self.count: int | None = len(self.paths)
+        self.count = len(self.paths)
         self.description = f"folder {path} ({self.count} images)"
         self._next = 0
 
@@ -63,42 +37,35 @@ class Folder:
         self._next += 1
         return read_image(self.paths[self._next - 1])
 
-    def close(self) -> None:
-        """See Source."""
 
-
-class RawInput:
+class RawInput(Source):
     """Raw BGR frames of one size on a file descriptor, such as `ffmpeg -f rawvideo` writes.
 
     wait_s: how long to wait for more bytes before SourceError. A last frame that
     is not complete is an error too, for something has died upstream.
     """
 
-    live = False
-    sound = None
-    count = None
-
     def __init__(
         self, *, width: int, height: int, fps: float = 30.0, wait_s: float = 10.0, fd: int = 0
     ) -> None:
-        self.fps: float | None = fps
+        self.fps = fps
         self.description = f"raw {width}x{height} BGR frames on stdin"
         self._shape = (height, width, 3)
         self._wait_s = wait_s
         self._fd = fd
+        self._interrupted = False
 
     def read(self) -> np.ndarray | None:
         """See Source."""
         frame = np.empty(self._shape, np.uint8)
-        view = memoryview(frame).cast("B")
+        view = memoryview(frame.data).cast("B")
         filled = 0
-        while filled < len(view):
-            self._wait(filled)
+        while filled < len(view) and self._wait(filled):
             count = os.readv(self._fd, [view[filled:]])
             if count == 0:
                 break
             filled += count
-        if filled == 0:
+        if filled == 0 or self._interrupted:
             return None
         if filled < len(view):
             raise SourceError(
@@ -107,16 +74,22 @@ class RawInput:
             )
         return frame
 
-    def _wait(self, filled: int) -> None:
-        ready, _, _ = select.select([self._fd], [], [], self._wait_s)
-        if not ready:
-            raise SourceError(
-                f"stdin: got nothing for {self._wait_s:g} s ({filled} bytes into a frame), "
-                "expected raw BGR frames"
-            )
-
-    def close(self) -> None:
+    def interrupt(self) -> None:
         """See Source."""
+        self._interrupted = True
+
+    def _wait(self, filled: int) -> bool:
+        """Wait for bytes; False once interrupted. SourceError after too long."""
+        deadline = time.monotonic() + self._wait_s
+        while not self._interrupted:
+            if select.select([self._fd], [], [], 0.1)[0]:
+                return True
+            if time.monotonic() > deadline:
+                raise SourceError(
+                    f"stdin: got nothing for {self._wait_s:g} s ({filled} bytes into a frame), "
+                    "expected raw BGR frames"
+                )
+        return False
 
 
 def image_paths(folder: Path) -> list[Path]:
@@ -187,13 +160,11 @@ def open_source(name: str, *, size: tuple[int, int] | None = None, wait_s: float
     )
 
 
-class Still:
+class Still(Source):
     """One image as a source of one frame."""
 
-    live = False
-    sound = None
-    fps: float | None = 25.0
-    count: int | None = 1
+    fps = 25.0
+    count = 1
 
     def __init__(self, path: Path) -> None:
         self.description = f"image {path}"
@@ -204,16 +175,13 @@ class Still:
         frame, self._frame = self._frame, None
         return frame
 
-    def close(self) -> None:
-        """See Source."""
 
-
-class Paced:
+class Paced(Source):
     """Any source, slowed down to `fps`: for a display, and to spare a processor."""
 
     def __init__(self, source: Source, *, fps: float) -> None:
         self._source = source
-        self.fps: float | None = fps
+        self.fps = fps
         self.live = True
         self.description = source.description
         self.sound = source.sound
@@ -233,3 +201,7 @@ class Paced:
     def close(self) -> None:
         """See Source."""
         self._source.close()
+
+    def interrupt(self) -> None:
+        """See Source."""
+        self._source.interrupt()

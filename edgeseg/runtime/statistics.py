@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -79,10 +79,8 @@ class Statistics:
         default_factory=lambda: {stage: deque(maxlen=WINDOW) for stage in STAGES}
     )
     ages: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    resets: Counter[str] = field(default_factory=Counter)
     frames: int = 0
     hidden: int = 0
-    dropped: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _first: float | None = None
     _last: float | None = None
@@ -124,20 +122,23 @@ class Statistics:
         """Milliseconds from capture to display of the newest frame."""
         return self.ages[-1] * 1000 if self.ages else 0.0
 
+    def age(self) -> Percentiles | None:
+        """Percentiles of the time from capture to display; None before the first frame."""
+        return percentiles(list(self.ages)) if self.ages else None
+
     def stages(self) -> dict[str, Percentiles]:
         """Percentiles of every stage that ran."""
         return {stage: percentiles(list(times)) for stage, times in self.samples.items() if times}
 
-    def line(self) -> str:
+    def line(self, *, dropped: int = 0) -> str:
         """One JSON line of how it is going, for a log."""
         return json.dumps(
             {
                 "fps": round(self.recent_fps(), 2),
                 "frames": self.frames,
-                "dropped": self.dropped,
+                "dropped": dropped,
                 "hidden": self.hidden,
                 "age_ms": round(self.last_age_ms(), 2),
-                "resets": dict(self.resets),
             }
         )
 
@@ -150,12 +151,12 @@ class LineLog:
     every_s: float = 1.0
     _next: float = 0.0
 
-    def maybe_write(self, statistics: Statistics) -> None:
+    def maybe_write(self, statistics: Statistics, *, dropped: int) -> None:
         """Write a line where it is time to."""
         now = time.perf_counter()
         if now >= self._next:
             self._next = now + self.every_s
-            self.stream.write(statistics.line() + "\n")
+            self.stream.write(statistics.line(dropped=dropped) + "\n")
             self.stream.flush()
 
 

@@ -24,24 +24,46 @@ class TemporalFilter(Protocol):
     def apply(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
         """Filtered scores; they become `previous`."""
 
+    def carry(self, thumbnail: np.ndarray) -> np.ndarray:
+        """For a frame that the network does not see: `previous`, moved along; needs one."""
+
     def reset(self) -> None:
         """Forget every earlier frame."""
 
 
 class NoFilter:
-    """The network's scores as they are."""
+    """The network's scores as they are; what the other filters have in common."""
 
     def __init__(self) -> None:
         self.previous: np.ndarray | None = None
+        self._before: np.ndarray | None = None
+        self._warp = FlowWarp()
 
     def apply(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
         """See TemporalFilter."""
-        self.previous = scores
-        return scores
+        self.previous, self._before = self._filtered(scores, thumbnail), thumbnail
+        return self.previous
+
+    def carry(self, thumbnail: np.ndarray) -> np.ndarray:
+        """See TemporalFilter."""
+        moved = self._moved(thumbnail)
+        if moved is None:
+            raise ValueError("carry: got no previous mask, expected a frame before this one")
+        self.previous, self._before = moved, thumbnail
+        return moved
 
     def reset(self) -> None:
         """See TemporalFilter."""
-        self.previous = None
+        self.previous = self._before = None
+
+    def _filtered(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
+        return scores
+
+    def _moved(self, thumbnail: np.ndarray) -> np.ndarray | None:
+        """The previous mask where optical flow says that its content is now."""
+        if self.previous is None or self._before is None:
+            return None
+        return self._warp(self.previous, self._before, thumbnail)
 
 
 class Ema(NoFilter):
@@ -51,12 +73,10 @@ class Ema(NoFilter):
         super().__init__()
         self._keep = np.float32(keep)
 
-    def apply(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
-        """See TemporalFilter."""
-        if self.previous is not None:
-            scores = scores + (self.previous - scores) * self._keep
-        self.previous = scores
-        return scores
+    def _filtered(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
+        if self.previous is None:
+            return scores
+        return scores + (self.previous - scores) * self._keep
 
 
 class Blend(NoFilter):
@@ -69,12 +89,10 @@ class Blend(NoFilter):
         super().__init__()
         self._ratio = np.float32(ratio)
 
-    def apply(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
-        """See TemporalFilter."""
-        if self.previous is not None:
-            scores = scores + (self.previous - scores) * (uncertainty(scores) * self._ratio)
-        self.previous = scores
-        return scores
+    def _filtered(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
+        if self.previous is None:
+            return scores
+        return scores + (self.previous - scores) * (uncertainty(scores) * self._ratio)
 
 
 class Flow(NoFilter):
@@ -90,24 +108,15 @@ class Flow(NoFilter):
         super().__init__()
         self._ratio = np.float32(ratio)
         self._push = np.float32(push)
-        self._warp = FlowWarp()
-        self._before: np.ndarray | None = None
 
-    def apply(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
-        """See TemporalFilter."""
-        if self.previous is not None and self._before is not None:
-            moved = self._warp(self.previous, self._before, thumbnail)
-            scores = scores + (moved - scores) * (uncertainty(scores) * self._ratio)
-            side = np.clip((moved - 0.5) * 4, -1, 1)
-            undecided = np.clip(2 - np.abs(scores - 0.5) * 4, 0, 1)
-            scores = np.clip(scores + side * undecided * self._push, 0, 1)
-        self.previous, self._before = scores, thumbnail
-        return scores
-
-    def reset(self) -> None:
-        """See TemporalFilter."""
-        super().reset()
-        self._before = None
+    def _filtered(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
+        moved = self._moved(thumbnail)
+        if moved is None:
+            return scores
+        scores = scores + (moved - scores) * (uncertainty(scores) * self._ratio)
+        side = np.clip((moved - 0.5) * 4, -1, 1)
+        undecided = np.clip(2 - np.abs(scores - 0.5) * 4, 0, 1)
+        return np.clip(scores + side * undecided * self._push, 0, 1)
 
 
 FILTERS: dict[str, Callable[[], TemporalFilter]] = {

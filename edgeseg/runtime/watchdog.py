@@ -42,7 +42,8 @@ class Guarded:
         self._cpu: Any = None
         self._hang_s = hang_s
         self._patience = FROZEN_AFTER
-        self._forget()
+        self._repeats = 0
+        self._last_question = self._last_answer = -1
 
     def run(self, stored: np.ndarray) -> np.ndarray:
         """Stored input -> float32 output (1, h, w, k). ModelError for NaN on the CPU."""
@@ -78,7 +79,7 @@ class Guarded:
         return box["output"], None
 
     def _looks_frozen(self, stored: np.ndarray, output: np.ndarray) -> bool:
-        question, answer = zlib.crc32(stored), zlib.crc32(np.ascontiguousarray(output))
+        question, answer = zlib.crc32(stored.data), zlib.crc32(np.ascontiguousarray(output).data)
         if answer != self._last_answer:
             self._repeats = 0
         elif question != self._last_question:
@@ -106,10 +107,6 @@ class Guarded:
         if self._cpu is None:
             self._cpu = self._open_cpu()
         return self._cpu
-
-    def _forget(self) -> None:
-        self._repeats = 0
-        self._last_question = self._last_answer = -1
 
 
 def _answer(interpreter: Any, stored: np.ndarray) -> np.ndarray:

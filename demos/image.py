@@ -1,0 +1,40 @@
+"""The person in a photo: a mask, or the photo with an effect.
+
+python demos/image.py photo.jpg mask.png
+python demos/image.py photo.jpg cut.png --effect cutout
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import edgeseg
+from edgeseg.runtime.console import exit_code_of
+from edgeseg.runtime.effects import EFFECTS
+from edgeseg.runtime.images import segment_image
+
+
+def main() -> int:
+    """Segment one image, say where its segments are."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("image", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--effect", default="mask", choices=EFFECTS)
+    parser.add_argument("--background", default="#2e7d4f", help="for replace: #rrggbb or an image")
+    parser.add_argument("--model", default="person", help="bundled name or path of a .tflite")
+    given = parser.parse_args()
+    with edgeseg.Segmenter(given.model) as segmenter:
+        answer = segment_image(
+            segmenter, given.image, given.output, effect=given.effect, background=given.background
+        )
+    for box in edgeseg.boxes(answer.mask, smallest=64):
+        print(f"{box.width}x{box.height} at ({box.left}, {box.top}), {box.area} pixels")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))

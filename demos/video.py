@@ -1,0 +1,39 @@
+"""A video with an effect, every frame and the sound kept.
+
+python demos/video.py clip.mp4 out.mp4 --effect blur
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from edgeseg.runtime.console import exit_code_of, report
+from edgeseg.runtime.effects import EFFECTS
+from edgeseg.runtime.stream import StreamSettings, run_stream
+
+
+def main() -> int:
+    """Run a video file through an effect."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("video")
+    parser.add_argument("output")
+    parser.add_argument("--effect", default="blur", choices=EFFECTS)
+    parser.add_argument("--background", default="#2e7d4f", help="#rrggbb, an image or a video")
+    parser.add_argument("--model", default="person", help="bundled name or path of a .tflite")
+    given = parser.parse_args()
+    settings = StreamSettings(
+        source=given.video,
+        sink=given.output,
+        effect=given.effect,
+        background=given.background,
+        model=given.model,
+        every_frame=True,
+    )
+    return report(run_stream(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))

@@ -1,0 +1,40 @@
+"""Single images through a segmenter: nothing of one is remembered for the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .effects import make_effect
+from .segmenter import Segmentation, Segmenter
+from .sinks import write_image
+from .sources import read_image
+
+# Formats that can hold a cutout's alpha channel.
+ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
+
+
+def segment_image(
+    segmenter: Segmenter,
+    source: Path,
+    target: Path,
+    *,
+    effect: str = "mask",
+    background: str = "#2e7d4f",
+    blur: float = 16.0,
+) -> Segmentation:
+    """Read `source`, segment it, write the effect's picture to `target`; returns the answer.
+
+    The default effect writes the mask: 8 bit grey, 255 times the probability; for
+    several classes their colours. Raises SourceError and SinkError.
+    """
+    frame = read_image(source)
+    segmenter.reset()
+    pixels = segmenter.pixels(frame)
+    answer = segmenter.segmentation(segmenter.steady(segmenter.scores(pixels), pixels), frame)
+    if effect == "mask" and answer.classes is None:
+        write_image(target, answer.mask)
+        return answer
+    alpha = target.suffix.lower() in ALPHA_SUFFIXES
+    made = make_effect(effect, spec=segmenter.spec, background=background, blur=blur, alpha=alpha)
+    write_image(target, made.apply(frame, answer))
+    return answer

@@ -1,0 +1,329 @@
+"""Capture, inference and output side by side, with bounded queues between them.
+
+Three threads: one reads frames, one runs the network and the temporal filter, one
+refines, composites and writes. The caller's thread waits, or is the third where
+the sink asks for the main thread. The first error of any of them ends all and is
+raised in the caller's thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import SinkError
+from .effects import Effect
+from .handoff import Finished, Handoff
+from .segmenter import Segmentation, Segmenter
+from .sink import Sink
+from .source import Source
+from .statistics import LineLog, Statistics, Summary
+
+# How often the waiting ends look around, and how long a thread may take to leave.
+POLL_S = 0.05
+LEAVE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """every_frame: keep all frames; False lets newer frames overtake, and counts them.
+    frames: stop after so many. stall_ms: a live sink shows a hidden frame when nothing
+    came for so long. sink_wait_s: a write that takes longer is an error.
+    """
+
+    every_frame: bool = True
+    frames: int | None = None
+    stall_ms: float = 500.0
+    sink_wait_s: float = 15.0
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A frame and the moment, on the monotonic clock, at which it was captured."""
+
+    frame: np.ndarray
+    moment: float
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A captured frame with its filtered scores."""
+
+    captured: Captured
+    scores: np.ndarray
+
+
+# Called with the frame's number, the frame, its segmentation and the picture shown.
+Observer = Callable[[int, np.ndarray, Segmentation, np.ndarray], None]
+
+
+class Pipeline:
+    """From a source through a segmenter and an effect to a sink. Runs once."""
+
+    def __init__(
+        self,
+        source: Source,
+        segmenter: Segmenter,
+        effect: Effect,
+        sink: Sink,
+        *,
+        options: Options | None = None,
+        observer: Observer | None = None,
+        log: LineLog | None = None,
+        choice: str = "",
+    ) -> None:
+        self.effect = effect
+        self.statistics = Statistics()
+        self.interrupted = False
+        self._source = source
+        self._segmenter = segmenter
+        self._sink = sink
+        self._options = options or Options()
+        self._observer = observer
+        self._log = log
+        self._choice = choice
+        newest = not self._options.every_frame
+        self._frames = Handoff[Captured](capacity=1 if newest else 2, newest=newest)
+        self._answers = Handoff[Segmented](capacity=2)
+        self._error: BaseException | None = None
+        self._stopping = False
+        self._shape: tuple[int, ...] | None = None
+        self._writing_since: float | None = None
+        self._last_output = time.monotonic()
+
+    def run(self) -> Summary:
+        """Run to the end of the source, `frames`, `stop`, Ctrl-C or an error.
+
+        Source and sink are closed on every way out. Raises the first error.
+        """
+        threads = [
+            threading.Thread(target=self._guard, args=(work,), name=f"edgeseg-{name}", daemon=True)
+            for name, work in (("capture", self._capture), ("infer", self._infer))
+        ]
+        with self._ctrl_c():
+            for thread in threads:
+                thread.start()
+            try:
+                self._output_somewhere()
+            finally:
+                self.stop()
+                self._leave(threads)
+        if self._error is not None:
+            raise self._error
+        return self.summary()
+
+    def stop(self) -> None:
+        """End soon: frames already segmented are still written."""
+        self._stopping = True
+        self._source.interrupt()
+        self._frames.close(discard=True)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were captured and overtaken by newer ones."""
+        return self._frames.dropped
+
+    def summary(self) -> Summary:
+        """What happened until now."""
+        segmenter, statistics = self._segmenter, self.statistics
+        return Summary(
+            fps=round(statistics.fps(), 2),
+            frames=statistics.frames,
+            dropped=self.dropped,
+            hidden=statistics.hidden,
+            model=segmenter.spec.name,
+            delegate=segmenter.delegate,
+            interpreter=segmenter.interpreter.package,
+            threads=segmenter.interpreter.threads,
+            temporal=segmenter.temporal,
+            ops_per_device=segmenter.ops_per_device(),
+            delegates_refused=segmenter.refused,
+            resets=dict(segmenter.resets),
+            warnings=list(segmenter.warnings),
+            age=statistics.age(),
+            stages=statistics.stages(),
+            interrupted=self.interrupted,
+            choice=self._choice,
+        )
+
+    # One method a thread.
+
+    def _capture(self) -> None:
+        count = 0
+        limit = self._options.frames if self._options.every_frame else None
+        while not self._stopping and (limit is None or count < limit):
+            with self.statistics.stage("capture"):
+                frame = self._source.read()
+            if frame is None:
+                break
+            self._shape = frame.shape
+            if not self._frames.give(Captured(frame, time.perf_counter())):
+                break
+            count += 1
+        self._frames.close()
+
+    def _infer(self) -> None:
+        segmenter, stage = self._segmenter, self.statistics.stage
+        for captured in _items(self._frames):
+            with stage("preprocess"):
+                pixels = segmenter.pixels(captured.frame)
+            with stage("infer"):
+                scores = segmenter.scores(pixels)
+            with stage("temporal"):
+                scores = segmenter.steady(scores, pixels)
+            if not self._answers.give(Segmented(captured, scores)):
+                break
+        self._answers.close()
+
+    def _output(self) -> None:
+        self._last_output = time.monotonic()
+        while True:
+            try:
+                answer = self._answers.take(POLL_S)
+            except Finished:
+                return
+            if answer is not None:
+                self._show(answer)
+                if self.statistics.frames == self._options.frames:
+                    return
+            else:
+                self._sink.idle()
+                self._hide_when_stalled()
+            if self.interrupted and not self._stopping:
+                self.stop()
+
+    def _show(self, answer: Segmented) -> None:
+        frame, stage = answer.captured.frame, self.statistics.stage
+        with stage("refine"):
+            segmentation = self._segmenter.segmentation(answer.scores, frame)
+        with stage("effect"):
+            picture = self.effect.apply(frame, segmentation)
+        with stage("sink"):
+            self._write(picture)
+        if self._observer is not None:
+            self._observer(self.statistics.frames, frame, segmentation, picture)
+        self.statistics.shown(answer.captured.moment)
+        if self._log is not None:
+            self._log.maybe_write(self.statistics, dropped=self.dropped)
+        self._last_output = time.monotonic()
+
+    # Hiding.
+
+    def _hide_when_stalled(self) -> None:
+        if (time.monotonic() - self._last_output) * 1000 >= self._options.stall_ms:
+            self._hide()
+            self._last_output = time.monotonic()
+
+    def _hide(self) -> None:
+        """Show a live audience a frame that shows nothing, where the effect is there to hide."""
+        if self._sink.live and self.effect.hides and self._shape is not None:
+            self._write(self.effect.hidden(np.empty(self._shape, np.uint8)))
+            self.statistics.hidden += 1
+
+    def _write(self, picture: np.ndarray) -> None:
+        self._writing_since = time.monotonic()
+        self._sink.write(picture)
+        self._writing_since = None
+
+    # Starting, watching, ending.
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """Run one thread's work; its error becomes the caller's."""
+        try:
+            work()
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            # Whoever waits for this thread's items must not wait for ever.
+            (self._frames if work == self._capture else self._answers).close()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+        self._stopping = True
+        self._frames.close(discard=True)
+
+    def _output_somewhere(self) -> None:
+        """Run `_output` here where the sink wants that, and in a watched thread otherwise."""
+        if self._sink.main_thread:
+            self._output_guarded()
+            return
+        thread = threading.Thread(target=self._output_guarded, name="edgeseg-output", daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(POLL_S)
+            if self.interrupted and not self._stopping:
+                self.stop()
+            since = self._writing_since
+            if since is not None and time.monotonic() - since > self._options.sink_wait_s:
+                wait = self._options.sink_wait_s
+                self._fail(SinkError(f"sink: did not take a frame for {wait:g} s"))
+                self._answers.close(discard=True)
+                self._sink.abort()
+                thread.join(LEAVE_S)
+                return
+
+    def _output_guarded(self) -> None:
+        try:
+            self._output()
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            self._answers.close(discard=True)
+        if self._error is not None:
+            # What was shown last stays on a screen: let it be a frame that shows nothing.
+            with contextlib.suppress(Exception):
+                self._hide()
+
+    def _leave(self, threads: list[threading.Thread]) -> None:
+        self._answers.close(discard=True)
+        for thread in threads:
+            thread.join(LEAVE_S)
+        # A driver that hangs in `read` would crash if its capture were released under it.
+        if not threads[0].is_alive():
+            self._source.close()
+        try:
+            if self._writing_since is None:
+                self._sink.close()
+        except Exception as error:
+            if self._error is None:
+                self._error = error
+
+    @contextlib.contextmanager
+    def _ctrl_c(self) -> Iterator[None]:
+        """The first Ctrl-C or SIGTERM ends the stream in good order, a second one at once."""
+
+        def interrupt(number: int, _: object) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            # Only a flag: this runs in the middle of whatever the main thread does.
+            self.interrupted = True
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _items(handoff: Handoff[Captured]) -> Iterator[Captured]:
+    """Every item until the hand-over is finished."""
+    while True:
+        try:
+            item = handoff.take()
+        except Finished:
+            return
+        if item is not None:
+            yield item

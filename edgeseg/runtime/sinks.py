@@ -1,0 +1,125 @@
+"""Where pictures go: one class per kind, and `open_sink` that reads a user's word for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import InputError, SinkError
+from .mjpeg import MjpegPage
+from .sink import Sink
+from .video_file import VIDEO_SUFFIXES, VideoSink
+from .virtual_camera import VirtualCamera
+from .window import Window
+
+
+@dataclass(frozen=True)
+class Display:
+    """What a window asks of the pipeline: keys go in, a status line comes out."""
+
+    on_key: Callable[[str], None]
+    status: Callable[[], str]
+
+
+class RawOutput(Sink):
+    """Raw frames on a file descriptor: BGR, or BGRA where the effect has alpha."""
+
+    def __init__(self, *, fd: int = 1) -> None:
+        self._fd = fd
+
+    def write(self, picture: np.ndarray) -> None:
+        """See Sink."""
+        view = np.ascontiguousarray(picture).data.cast("B")
+        try:
+            # Not through sys.stdout, whose lock a blocked write would hold at exit.
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except BrokenPipeError:
+            raise SinkError("stdout: got a closed pipe, nobody reads the frames") from None
+        except OSError as error:
+            raise SinkError(f"stdout: got {error.strerror} when writing a frame") from None
+
+
+class ImageFolder(Sink):
+    """A numbered PNG for every picture, with alpha where the effect has it."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SinkError(f"{folder}: got {error.strerror}, expected a folder") from None
+        self._folder = folder
+        self._next = 0
+
+    def write(self, picture: np.ndarray) -> None:
+        """See Sink."""
+        write_image(self._folder / f"{self._next:05d}.png", picture)
+        self._next += 1
+
+
+def write_image(path: Path, picture: np.ndarray) -> None:
+    """Write an image beside `path` and rename it. SinkError where that fails."""
+    try:
+        ok, data = cv2.imencode(path.suffix or ".png", picture)
+    except cv2.error:
+        raise SinkError(f"{path}: got {path.suffix!r}, expected .png, .jpg or .webp") from None
+    if not ok:
+        raise SinkError(f"{path}: got a picture that cannot be written as {path.suffix}")
+    beside = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(data.tobytes())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise SinkError(f"{path}: got {error.strerror} when writing it") from None
+
+
+def open_sink(
+    name: str,
+    *,
+    fps: float = 30.0,
+    sound: Path | None = None,
+    display: Display | None = None,
+    public: bool = False,
+) -> Sink:
+    """Open what a user calls a sink.
+
+    name: "none", "window", a video file, a folder (with a slash at its end) for
+        PNGs, "-" for raw frames on stdout, "mjpeg" or "mjpeg:PORT" for a page to
+        watch in a browser, "virtualcam" or "virtualcam:DEVICE".
+    fps: rate of a video file and a virtual camera. sound: file whose sound a video
+        file gets. display: what the window shows and whom it tells of keys.
+    public: let the MJPEG page be reached from other machines.
+    Raises SinkError or InputError that says what was got and what was expected.
+    """
+    kind, _, detail = name.partition(":")
+    if name == "none":
+        return Sink()
+    if name == "-":
+        if sys.stdout.isatty():
+            raise SinkError("stdout: got a terminal, expected a pipe or file for raw frames")
+        return RawOutput()
+    if name == "window":
+        return Window(display.on_key if display else None, display.status if display else None)
+    if kind == "mjpeg":
+        if detail and not detail.isdigit():
+            raise InputError(f"sink: got {name!r}, expected mjpeg:PORT with a number")
+        return MjpegPage(port=int(detail or 0), public=public)
+    if kind == "virtualcam":
+        return VirtualCamera(fps=fps, device=detail or None)
+    if name.endswith(("/", os.sep)) or Path(name).is_dir():
+        return ImageFolder(Path(name))
+    if Path(name).suffix.lower() in VIDEO_SUFFIXES:
+        return VideoSink(Path(name), fps=fps, sound=sound)
+    raise InputError(
+        f"sink: got {name!r}, expected none, window, a video file "
+        f"({' '.join(VIDEO_SUFFIXES)}), a folder with / at its end, -, mjpeg[:PORT] "
+        "or virtualcam[:DEVICE]"
+    )

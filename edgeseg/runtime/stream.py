@@ -1,0 +1,288 @@
+"""One call for a whole stream: from the words of a command line to a summary."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, SourceError
+from ..spec import load_model
+from . import assets, budget
+from .effects import EFFECTS, Effect, make_effect
+from .pipeline import Options, Pipeline
+from .segmenter import DEFAULT_TEMPORAL, Segmentation, Segmenter
+from .side_by_side import SideBySide
+from .sink import Sink
+from .sinks import Display, open_sink, write_image
+from .source import Source
+from .sources import Paced, open_source
+from .statistics import LineLog, Summary
+from .temporal import FILTERS
+from .video_file import VideoSink
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """What a stream is made of; see `open_source`, `make_effect`, `open_sink`, `Segmenter`.
+
+    source: "auto" is the first camera, or the sample where there is none.
+    every_frame: True keeps all, None does so where nobody watches and nothing is live.
+    frames: stop after so many. size: of the sample, a camera, raw frames.
+    stats: path of the summary, "-" for JSON lines on stderr as well.
+    picture: path for input, mask and result side by side.
+    budget_ms, cpu_percent: choose model and cadence by time; at most one of the two.
+    """
+
+    source: str = "auto"
+    effect: str = "blur"
+    sink: str = "window"
+    every_frame: bool | None = None
+    frames: int | None = None
+    size: tuple[int, int] | None = None
+    model: str = "person"
+    delegate: str = "auto"
+    threads: int | None = None
+    temporal: str = DEFAULT_TEMPORAL
+    refine: bool = True
+    background: str = "#2e7d4f"
+    blur: float = 16.0
+    stall_ms: float = 500.0
+    wait_s: float = 10.0
+    stats: str | None = None
+    picture: Path | None = None
+    budget_ms: float | None = None
+    cpu_percent: float | None = None
+    public: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frames is not None and self.frames < 1:
+            raise InputError(f"frames: got {self.frames}, expected 1 or more")
+        if not self.stall_ms > 0:
+            raise InputError(f"stall-ms: got {self.stall_ms:g}, expected more than 0")
+        if self.effect not in EFFECTS:
+            raise InputError(f"effect: got {self.effect!r}, expected one of {', '.join(EFFECTS)}")
+        if self.temporal not in FILTERS:
+            raise InputError(
+                f"temporal: got {self.temporal!r}, expected one of {', '.join(FILTERS)}"
+            )
+        if self.budget_ms is not None and self.cpu_percent is not None:
+            raise InputError("budget: got both budget-ms and cpu-percent, expected one of them")
+
+
+def run_stream(settings: StreamSettings) -> Summary:
+    """Run a stream to its end and return what it did; errors are those of the parts."""
+    with Stream(settings) as stream:
+        return stream.run()
+
+
+class Stream:
+    """The parts of a stream, put together; what a window's keys act on."""
+
+    def __init__(self, settings: StreamSettings) -> None:
+        self.settings = settings
+        # Called with the number of frames shown so far, for a progress bar.
+        self.on_frame: Callable[[int], None] | None = None
+        self._source = _source(settings)
+        try:
+            self._sink = self._open_sink()
+        except BaseException:
+            self._source.close()
+            raise
+        try:
+            if self._sink.live and not self._source.live:
+                self._source = Paced(self._source, fps=self._source.fps or 30.0)
+            self._effect = self._make_effect(settings.effect)
+            self._segmenter, choice = self._open_segmenter()
+            self._picture = SideBySide(wanted=(settings.frames or self._source.count or 60) // 2)
+            self._pipeline = Pipeline(
+                self._source,
+                self._segmenter,
+                self._effect,
+                self._sink,
+                options=self._options(),
+                observer=self._observe,
+                log=LineLog(sys.stderr) if settings.stats == "-" else None,
+                choice=choice,
+            )
+        except BaseException:
+            self._source.close()
+            self._sink.close()
+            raise
+
+    def run(self) -> Summary:
+        """Run to the end, and write the picture and the statistics that were asked for."""
+        settings = self.settings
+        try:
+            summary = self._pipeline.run()
+        finally:
+            if settings.picture is not None:
+                self._picture.write(settings.picture)
+            if settings.stats not in (None, "-"):
+                self._pipeline.summary().write(str(settings.stats))
+        if summary.frames == 0 and not summary.interrupted:
+            raise SourceError(f"{self._source.description}: got no frame at all")
+        return summary
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._segmenter.close()
+
+    @property
+    def count(self) -> int | None:
+        """Number of frames to come, where it is known."""
+        known = [n for n in (self.settings.frames, self._source.count) if n is not None]
+        return min(known) if known else None
+
+    def on_key(self, key: str) -> None:
+        """What the window's keys do; see `window.KEYS`."""
+        if key == "q":
+            self._pipeline.stop()
+        elif key == "e":
+            self._show_effect(EFFECTS[(EFFECTS.index(self._shown) + 1) % len(EFFECTS)])
+        elif key == "m":
+            self._show_effect(self.settings.effect if self._shown == "mask" else "mask")
+        elif key == "t":
+            names = list(FILTERS)
+            following = (names.index(self._segmenter.temporal) + 1) % len(names)
+            self._segmenter.temporal = names[following]
+        elif key == "s" and self._picture.latest is not None:
+            path = Path(time.strftime("edgeseg-%Y%m%d-%H%M%S.png"))
+            write_image(path, self._picture.latest)
+            print(f"edgeseg: {path}", file=sys.stderr)
+
+    def status(self) -> str:
+        """The line that the window shows."""
+        statistics = self._pipeline.statistics
+        return (
+            f"{statistics.recent_fps():.0f} FPS   age {statistics.last_age_ms():.0f} ms   "
+            f"dropped {self._pipeline.dropped}   {self._shown}   {self._segmenter.temporal}   "
+            f"{self._segmenter.delegate}"
+        )
+
+    def _observe(
+        self, number: int, frame: np.ndarray, answer: Segmentation, picture: np.ndarray
+    ) -> None:
+        self._picture(number, frame, answer, picture)
+        if self.on_frame is not None:
+            self.on_frame(number + 1)
+
+    def _show_effect(self, name: str) -> None:
+        self._pipeline.effect = self._make_effect(name)
+
+    def _make_effect(self, name: str) -> Effect:
+        self._shown = name
+        return make_effect(
+            name,
+            spec=load_model(assets.resolve(self.settings.model))[1],
+            background=self.settings.background,
+            blur=self.settings.blur,
+            alpha=self._sink.alpha,
+        )
+
+    def _open_sink(self) -> Sink:
+        return open_sink(
+            self.settings.sink,
+            fps=self._source.fps or 30.0,
+            sound=self._source.sound,
+            display=Display(self.on_key, self.status),
+            public=self.settings.public,
+        )
+
+    def _open_segmenter(self) -> tuple[Segmenter, str]:
+        settings = self.settings
+        model, cadence, reason = settings.model, 1, ""
+        if settings.budget_ms is not None or settings.cpu_percent is not None:
+            chosen = self._plan()
+            model, cadence, reason = chosen.model, chosen.cadence, chosen.reason
+            print(f"edgeseg: {reason}", file=sys.stderr)
+        segmenter = Segmenter(
+            model,
+            delegate=settings.delegate,
+            threads=settings.threads,
+            temporal=settings.temporal,
+            refine=settings.refine,
+            cadence=cadence,
+        )
+        return segmenter, reason
+
+    def _plan(self) -> budget.Plan:
+        settings = self.settings
+        fps = self._source.fps or 30.0
+        width, height = settings.size or (1280, 720)
+        if settings.cpu_percent is not None and not self._source.live:
+            self._source = Paced(self._source, fps=fps)
+        # Grey noise costs what any picture costs.
+        frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+        candidates = budget.measure(
+            budget.alternatives(settings.model),
+            self._effect,
+            frame,
+            delegate=settings.delegate,
+            threads=settings.threads,
+        )
+        return budget.plan(
+            candidates,
+            budget.budget_of(
+                budget_ms=settings.budget_ms, cpu_percent=settings.cpu_percent, fps=fps
+            ),
+        )
+
+    def _options(self) -> Options:
+        settings = self.settings
+        every = settings.every_frame
+        if every is None:
+            every = not self._source.live
+        if isinstance(self._sink, VideoSink) and self._source.live and not every:
+            self._sink = RealTime(self._sink, fps=self._source.fps or 30.0)
+        return Options(every_frame=every, frames=settings.frames, stall_ms=settings.stall_ms)
+
+
+class RealTime(Sink):
+    """Keeps a file in step with the clock while frames of a live source are dropped.
+
+    A picture is written as often as its time lasts, at most for a second.
+    """
+
+    def __init__(self, sink: Sink, *, fps: float) -> None:
+        self.alpha = sink.alpha
+        self._sink = sink
+        self._fps = fps
+        self._start: float | None = None
+        self._written = 0
+
+    def write(self, picture: np.ndarray) -> None:
+        """See Sink."""
+        now = time.monotonic()
+        self._start = now if self._start is None else self._start
+        due = int((now - self._start) * self._fps) + 1
+        # After a long pause the clock starts anew: it does not become a still picture.
+        if due - self._written > self._fps:
+            self._start, due, self._written = now, 1, 0
+        for _ in range(due - self._written):
+            self._sink.write(picture)
+        self._written = max(self._written, due)
+
+    def close(self) -> None:
+        """See Sink."""
+        self._sink.close()
+
+    def abort(self) -> None:
+        """See Sink."""
+        self._sink.abort()
+
+
+def _source(settings: StreamSettings) -> Source:
+    if settings.source != "auto":
+        return open_source(settings.source, size=settings.size, wait_s=settings.wait_s)
+    try:
+        return open_source("0", size=settings.size, wait_s=settings.wait_s)
+    except SourceError:
+        print("edgeseg: no camera can be opened; showing the sample instead", file=sys.stderr)
+        return open_source("sample", size=settings.size, wait_s=settings.wait_s)

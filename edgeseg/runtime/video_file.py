@@ -1,0 +1,223 @@
+"""Video files: through ffmpeg where it is installed, through OpenCV where not.
+
+What is being written lies beside its final name. With ffmpeg it is fragmented, so
+that it plays up to its end whatever happens to the process; at the end it is
+rewritten in the usual order, with the source's sound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO, cast
+
+import cv2
+import numpy as np
+
+from ..errors import SinkError
+from .capture import quiet_opencv
+from .sink import Sink
+
+log = logging.getLogger("edgeseg")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
+# Containers that hold a codec with alpha: ProRes 4444 and VP9.
+ALPHA_SUFFIXES = (".mov", ".webm")
+FRAGMENTED = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]
+# OpenCV does not say that a disk is full: writing stops while so much is left.
+SPARE_BYTES = 32 * 2**20
+FINISH_S = 120.0
+
+
+class VideoSink(Sink):
+    """A video file of constant size and rate; the first picture decides the size.
+
+    path: its suffix decides the container. fps: frames a second. sound: a file
+    whose sound goes into the video, where ffmpeg is there.
+    Raises SinkError where the file cannot be written, and when the disk is full;
+    what was written until then plays.
+    """
+
+    def __init__(self, path: Path, *, fps: float, sound: Path | None = None) -> None:
+        self._path = path
+        self._fps = fps
+        self._sound = sound
+        self._part = path.with_name(f"{path.stem}.part{path.suffix}")
+        self._writer: FfmpegWriter | OpenCvWriter | None = None
+        self._size = (0, 0)
+        self.alpha = path.suffix.lower() in ALPHA_SUFFIXES and ffmpeg() is not None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._part.write_bytes(b"")
+        except OSError as error:
+            raise SinkError(f"{path}: got {error.strerror}, expected a place to write to") from None
+
+    def write(self, picture: np.ndarray) -> None:
+        """See Sink. A picture of another size is resized to the first one's."""
+        if self._writer is None:
+            self._size = (picture.shape[1], picture.shape[0])
+            self._writer = self._open(picture.shape[2])
+        if (picture.shape[1], picture.shape[0]) != self._size:
+            picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
+        self._writer.write(picture)
+
+    def close(self) -> None:
+        """See Sink. The file gets its name here, also when it ends early."""
+        if self._writer is None:
+            self._part.unlink(missing_ok=True)
+            return
+        writer, self._writer = self._writer, None
+        try:
+            writer.close()
+        finally:
+            self._finish()
+
+    def abort(self) -> None:
+        """See Sink."""
+        if self._writer is not None:
+            self._writer.abort()
+
+    def _open(self, channels: int) -> FfmpegWriter | OpenCvWriter:
+        if ffmpeg() is not None:
+            codec = _codec(self._path.suffix.lower(), alpha=channels == 4)
+            return FfmpegWriter(self._part, self._size, channels, self._fps, codec)
+        return OpenCvWriter(self._part, self._size, self._fps)
+
+    def _finish(self) -> None:
+        """Rewrite the fragments in the usual order, or rename them where that fails."""
+        ordered = self._path.with_name(f"{self._path.stem}.ordered{self._path.suffix}")
+        if ffmpeg() is not None and _rewrite(self._part, self._sound, ordered):
+            os.replace(ordered, self._path)
+            self._part.unlink(missing_ok=True)
+            return
+        ordered.unlink(missing_ok=True)
+        if self._part.exists():
+            os.replace(self._part, self._path)
+
+
+class FfmpegWriter:
+    """Raw frames into the standard input of an ffmpeg process."""
+
+    def __init__(
+        self, path: Path, size: tuple[int, int], channels: int, fps: float, codec: list[str]
+    ) -> None:
+        self._path = path
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        source = ["-f", "rawvideo", "-pix_fmt", "bgra" if channels == 4 else "bgr24"]
+        source += ["-s", f"{size[0]}x{size[1]}", "-r", f"{fps:.6f}", "-i", "-"]
+        self._process = subprocess.Popen(
+            [str(ffmpeg()), "-y", "-loglevel", "error", *source, *codec, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            # Ctrl-C is for us: ffmpeg has to finish the file.
+            start_new_session=True,
+        )
+        self._input = cast(IO[bytes], self._process.stdin)
+
+    def write(self, picture: np.ndarray) -> None:
+        """One frame. SinkError with ffmpeg's reason once it has given up."""
+        try:
+            self._input.write(np.ascontiguousarray(picture).data.cast("B"))
+        except (BrokenPipeError, ValueError):
+            self._process.wait(FINISH_S)
+            raise SinkError(f"{self._path}: ffmpeg stopped writing ({self._reason()})") from None
+
+    def close(self) -> None:
+        """Wait until the file is complete."""
+        with contextlib.suppress(BrokenPipeError):
+            self._input.close()
+        try:
+            code = self._process.wait(FINISH_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        reason = self._reason()
+        self._errors.close()
+        if code != 0:
+            raise SinkError(f"{self._path}: ffmpeg could not finish the video ({reason})")
+
+    def abort(self) -> None:
+        """Kill the process, so that a blocked write returns."""
+        self._process.kill()
+
+    def _reason(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[0] if lines else f"exit code {self._process.returncode}"
+
+
+class OpenCvWriter:
+    """MPEG-4 or VP8 through OpenCV's own FFmpeg, which is always there."""
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
+        self._path = path
+        code = "VP80" if path.suffix.lower() == ".webm" else "mp4v"
+        with quiet_opencv():
+            self._writer = cv2.VideoWriter(
+                str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*code), fps, size
+            )
+        if not self._writer.isOpened():
+            raise SinkError(f"{path}: got no video writer for {path.suffix}, {size}, {fps:g} fps")
+        self._frames = 0
+
+    def write(self, picture: np.ndarray) -> None:
+        """One frame. SinkError once the disk is all but full."""
+        if self._frames % 16 == 0 and shutil.disk_usage(self._path.parent).free < SPARE_BYTES:
+            raise SinkError(f"{self._path}: the disk is full")
+        self._frames += 1
+        self._writer.write(picture[..., :3])
+
+    def close(self) -> None:
+        """Write the index; without it an .mp4 does not play."""
+        self._writer.release()
+
+    def abort(self) -> None:
+        """Nothing here blocks for long."""
+
+
+def ffmpeg() -> str | None:
+    """Path of the ffmpeg program, or None."""
+    return shutil.which("ffmpeg")
+
+
+def _codec(suffix: str, *, alpha: bool) -> list[str]:
+    """ffmpeg's arguments for the picture; even sizes where the format asks for them."""
+    even = ["-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2"]
+    if suffix == ".mov" and alpha:
+        return ["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le", *FRAGMENTED]
+    if suffix == ".webm":
+        pixels = "yuva420p" if alpha else "yuv420p"
+        fast = ["-deadline", "realtime", "-cpu-used", "8", "-crf", "28", "-b:v", "0"]
+        return ["-c:v", "libvpx-vp9", "-pix_fmt", pixels, *fast, "-auto-alt-ref", "0", *even]
+    # Key frames every second or so: a fragment ends at each.
+    h264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p"]
+    return [*h264, "-g", "30", *even, *(FRAGMENTED if suffix in (".mp4", ".mov") else [])]
+
+
+def _rewrite(part: Path, sound: Path | None, target: Path) -> bool:
+    """Copy the picture and encode the sound; False where ffmpeg cannot."""
+    codec = {".mkv": "copy", ".webm": "libopus"}.get(part.suffix.lower(), "aac")
+    extra = ["-i", str(sound)] if sound is not None else []
+    maps = ["-map", "0:v", "-map", "1:a?", "-c:a", codec, "-shortest"] if extra else ["-map", "0:v"]
+    order = ["-movflags", "+faststart"] if part.suffix.lower() in (".mp4", ".mov") else []
+    command = [str(ffmpeg()), "-y", "-loglevel", "error", "-i", str(part), *extra, *maps]
+    try:
+        done = subprocess.run(
+            [*command, "-c:v", "copy", *order, str(target)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=FINISH_S,
+            start_new_session=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    if done.returncode != 0 and sound is not None:
+        log.warning("%s: its sound could not be taken over", sound)
+        return _rewrite(part, None, target)
+    return done.returncode == 0
