@@ -27,7 +27,7 @@ def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
     """Resize (H, W) or (H, W, C) to (height, width): area downwards, bilinear upwards.
 
     A large picture is halved first: two areas in a row are one area, and halving is
-    so quick that 1280x720 to 256x256 takes a third of the time.
+    so quick that 1280x720 to 256x256 takes half of the time.
     """
     while _halves(image.shape[1], width) and _halves(image.shape[0], height):
         half = (image.shape[1] // 2, image.shape[0] // 2)
