@@ -17,6 +17,7 @@ from edgeseg.errors import InputError, require
 from edgeseg.spec import ModelSpec
 
 from . import requantize
+from .bias_correction import bias_corrected
 from .calibration import calibration_tensors, check_frames
 from .golden import finish, golden_entries
 from .graph import Model, concrete_function, predictor, tflite_converter
@@ -34,7 +35,8 @@ def flat_int8(job: Job) -> bytes:
     """The bare flatbuffer of the quantized model."""
     if job.source.tflite is not None:
         return requantize.int8(job.source.tflite, job.tensors, io=job.io, progress=job.progress)
-    converter = tflite_converter(job.source.function)
+    model = bias_corrected(job.source.model, job.tensors)
+    converter = tflite_converter(concrete_function(model, job.spec))
     return quantizing_converter(converter, job.tensors, io=job.io, progress=job.progress).convert()
 
 
@@ -56,14 +58,10 @@ def convert_int8(
     take the spec's input.
     """
     frames = check_frames(frames)
-    function = concrete_function(model, spec)
-    predict = predictor(function)
-    converter = quantizing_converter(
-        tflite_converter(function),
-        list(calibration_tensors(frames, spec, predict)),
-        io=io,
-        progress=progress,
-    )
+    predict = predictor(concrete_function(model, spec))
+    tensors = list(calibration_tensors(frames, spec, predict))
+    corrected = concrete_function(bias_corrected(model, tensors), spec)
+    converter = quantizing_converter(tflite_converter(corrected), tensors, io=io, progress=progress)
     return finish(converter.convert(), spec, golden_entries(frames, spec, predict))
 
 

@@ -33,11 +33,15 @@ class Reference:
 
     @property
     def known(self) -> list[tuple[int, np.ndarray]]:
-        """Photographs whose mask is known, as index and mask; none for more classes than one."""
+        """Photographs with a known mask that is not empty, as index and mask.
+
+        Against an empty mask IoU is 0 for a single wrong pixel, so that such
+        photographs would decide alone. None are known for more classes than one.
+        """
         if not self.spec.binary:
             return []
         truths = [(index, picture.truth) for index, picture in enumerate(self.pictures)]
-        return [(index, truth) for index, truth in truths if truth is not None]
+        return [(index, truth) for index, truth in truths if truth is not None and truth.any()]
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class Verification:
     iou: mean IoU of its masks with the float model's. max_iou_drop: the largest
     drop of mean IoU, over the photographs and over the clip: against known masks
     where there are some, otherwise 1 - iou. mean_abs, max_abs: difference of the
-    probabilities. pictures: how many; known_masks: how many of them have one.
+    probabilities. pictures: how many; known_masks: how many of them have one
+    that is not empty.
     """
 
     iou: float
@@ -155,9 +160,9 @@ def _verify_clip(predict: Predict, reference: Reference) -> VideoVerification:
     wanted = list(reference.clip_masks)
     return VideoVerification(
         iou=_mean_iou(masks, truths),
-        flicker=flicker(masks, truths),
+        flicker=float(flicker(masks, truths)),
         iou_drop=_mean_iou(wanted, truths) - _mean_iou(masks, truths),
-        flicker_rise=flicker(masks, truths) - flicker(wanted, truths),
+        flicker_rise=float(flicker(masks, truths) - flicker(wanted, truths)),
     )
 
 
