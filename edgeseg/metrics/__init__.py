@@ -1,5 +1,6 @@
 """Measures of accuracy and stability: numpy arrays in, numbers out."""
 
+from .bootstrap import interval
 from .boundary import boundary_f, outline
 from .region import false_positive_area, iou
 from .video import dtssd, flicker, lag, video_consistency
@@ -9,6 +10,7 @@ __all__ = [
     "dtssd",
     "false_positive_area",
     "flicker",
+    "interval",
     "iou",
     "lag",
     "outline",

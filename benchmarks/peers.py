@@ -1,0 +1,147 @@
+"""Models of others to compare with: MediaPipe's selfie models, or any .tflite with a spec."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeseg.errors import InputError
+from edgeseg.spec import ModelSpec, load_model
+
+from .subjects import Subject
+
+WHEEL_VARIABLE = "EDGESEG_MEDIAPIPE_WHEEL"
+INSIDE = "mediapipe/modules/selfie_segmentation"
+# The last release with the models inside; only the files are read, so any platform's wheel does.
+DOWNLOAD = (
+    "download",
+    "mediapipe==0.10.21",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--platform=manylinux_2_28_x86_64",
+    "--python-version=3.11",
+)
+SELFIE_FILES = {
+    "mediapipe-selfie": ("selfie_segmentation.tflite", 256, 256),
+    "mediapipe-selfie-landscape": ("selfie_segmentation_landscape.tflite", 256, 144),
+}
+
+
+def peer_subjects(peers: Sequence[str]) -> list[Subject]:
+    """Subjects of what `--peer` names.
+
+    "mediapipe", "mediapipe=WHEEL", "FILE.tflite" (spec inside it or in FILE.json)
+    or "FILE.tflite=SPEC.json". Raises InputError for anything else.
+    """
+    found: list[Subject] = []
+    for peer in peers:
+        name, _, extra = peer.partition("=")
+        if name == "mediapipe":
+            found += mediapipe_subjects(Path(extra) if extra else None)
+        elif name.endswith(".tflite"):
+            found.append(_file_subject(Path(name), Path(extra) if extra else None))
+        else:
+            raise InputError(
+                f"peer: got {peer!r}, expected mediapipe, mediapipe=WHEEL, FILE.tflite or "
+                "FILE.tflite=SPEC.json"
+            )
+    return found
+
+
+def _file_subject(path: Path, spec_path: Path | None) -> Subject:
+    beside = spec_path or path.with_suffix(".json")
+    spec = None
+    if spec_path is not None or beside.is_file():
+        try:
+            spec = ModelSpec.from_json(beside.read_text(encoding="utf-8"), origin=str(beside))
+        except OSError as error:
+            raise InputError(f"{beside}: got no readable spec ({error.strerror})") from None
+    return Subject(path.stem, "peer", path, load_model(path, spec=spec)[1])
+
+
+def mediapipe_subjects(wheel: Path | None = None) -> list[Subject]:
+    """MediaPipe's two selfie models in plain LiteRT, and the first through MediaPipe's own API.
+
+    Looked for in the given wheel, the one in EDGESEG_MEDIAPIPE_WHEEL, the installed
+    package and the cache folder; else pip downloads the wheel into the cache.
+    """
+    paths = {name: _selfie_path(file, wheel) for name, (file, _, _) in SELFIE_FILES.items()}
+    return [
+        Subject(name, "peer", paths[name], selfie_spec(name, width, height), note=selfie_note(file))
+        for name, (file, width, height) in SELFIE_FILES.items()
+    ]
+
+
+def selfie_note(file: str) -> str:
+    """Where a selfie model comes from, for the report."""
+    return f"{file} of mediapipe 0.10.21 in plain LiteRT"
+
+
+def selfie_spec(name: str, width: int, height: int) -> ModelSpec:
+    """RGB in 0..1 in, one channel in 0..1 out."""
+    return ModelSpec(name, width, height, scale=(1 / 255,) * 3, offset=(0.0,) * 3)
+
+
+def cache_folder() -> Path:
+    """Where downloaded wheels and the files taken out of them are kept."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "edgeseg" / "peers"
+
+
+def _selfie_path(file: str, wheel: Path | None) -> Path:
+    """A path of the model: in the installed package, or taken out of a wheel."""
+    named = wheel or (Path(os.environ[WHEEL_VARIABLE]) if WHEEL_VARIABLE in os.environ else None)
+    if named is None:
+        installed = _installed(file)
+        if installed is not None:
+            return installed
+    kept = cache_folder() / file
+    if named is not None or not kept.is_file():
+        _extract(named or _cached_wheel() or _download(), file, kept)
+    return kept
+
+
+def _installed(file: str) -> Path | None:
+    package = importlib.util.find_spec("mediapipe")
+    if package is None or package.origin is None:
+        return None
+    path = Path(package.origin).parent.parent / INSIDE / file
+    return path if path.is_file() else None
+
+
+def _cached_wheel() -> Path | None:
+    return next(iter(sorted(cache_folder().glob("mediapipe-0.10.21-*.whl"))), None)
+
+
+def _extract(wheel: Path, file: str, target: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            data = archive.read(f"{INSIDE}/{file}")
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{wheel}: got no wheel with {INSIDE}/{file} ({error}), expected mediapipe 0.10.21's"
+        ) from None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    part.write_bytes(data)
+    os.replace(part, target)
+
+
+def _download() -> Path:
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "--quiet", *DOWNLOAD, "--dest", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheel = _cached_wheel()
+    if done.returncode or wheel is None:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise InputError(
+            f"peer mediapipe: got no wheel ({reason}), expected one from "
+            f"`pip {' '.join(DOWNLOAD)}`; name it with --peer mediapipe=WHEEL or {WHEEL_VARIABLE}"
+        )
+    return wheel

@@ -1,0 +1,73 @@
+"""The report's summary as rows: for the terminal, the CSV and the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from rich.console import Console
+from rich.table import Table
+
+from .entry import Entry, Report
+
+
+def families(report: Report) -> list[str]:
+    """Names of all families, sorted."""
+    return sorted({name for e in report.entries for name in e.accuracy.get("families", {})})
+
+
+def value_of(family: dict) -> float | None:
+    """The figure a family stands for: IoU, or the false-positive area of one without the class."""
+    return family.get("iou", family.get("false_positive_area"))
+
+
+def row(entry: Entry, names: list[str]) -> dict[str, float | str | None]:
+    """One flat row: column -> value; None where it was not measured."""
+    accuracy = entry.accuracy.get("families", {})
+    cells: dict[str, float | str | None] = {"name": entry.name, "kind": entry.kind}
+    for name in names:
+        family = accuracy.get(name, {})
+        label = "false_positive_area" if "iou" not in family and family else "iou"
+        cells[f"{name}_{label}"] = value_of(family)
+    mean = entry.accuracy.get("mean", {})
+    cells |= {key: mean.get(key) for key in ("iou", "boundary_f")}
+    cells |= {
+        key: entry.speed.get(key)
+        for key in ("threads", "delegate", "p50_ms", "p90_ms", "p99_ms", "fps", "pipeline_fps")
+    }
+    cells["ratio"] = entry.speed.get("ratio", {}).get("value")
+    return cells
+
+
+def rows(report: Report) -> list[dict[str, float | str | None]]:
+    """The rows of all entries, with the same columns."""
+    names = families(report)
+    return [row(entry, names) for entry in report.entries]
+
+
+def to_csv(report: Report) -> str:
+    """The rows as CSV text."""
+    table = rows(report)
+    columns = list(dict.fromkeys(column for cells in table for column in cells))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()
+
+
+def console_table(report: Report) -> None:
+    """Print the rows; columns that nobody has a value in are left out."""
+    table = rows(report)
+    columns = dict.fromkeys(column for cells in table for column in cells)
+    shown = [c for c in columns if any(cells.get(c) is not None for cells in table)]
+    printed = Table(*[column.replace("_", " ") for column in shown])
+    for cells in table:
+        printed.add_row(*[_text(cells.get(column)) for column in shown])
+    Console().print(printed)
+
+
+def _text(value: float | str | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

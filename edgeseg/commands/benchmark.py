@@ -1,0 +1,71 @@
+"""`edgeseg benchmark`: FPS and IoU of models, beside peers and baselines, in one report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command()(benchmark)
+
+
+def benchmark(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Model files or bundled names; all bundled ones.")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Folder with images/ and masks/; repeatable.")
+    ] = None,
+    video: Annotated[
+        list[Path] | None,
+        typer.Option(help="Sequence with images/ and masks/, or a folder of them; repeatable."),
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(help="mediapipe, mediapipe=WHEEL, FILE.tflite or FILE.tflite=SPEC.json."),
+    ] = None,
+    baselines: Annotated[bool, typer.Option("--baselines", help="Classical methods too.")] = False,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the report.")] = Path(
+        "report"
+    ),
+    only: Annotated[str, typer.Option(help="One part: accuracy, speed or video.")] = "",
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="Threads of the invoke; repeatable.")
+    ] = None,
+    delegate: Annotated[
+        list[str] | None, typer.Option(help="cpu, gpu or edgetpu; repeatable.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=2, help="Rounds of the latency measurement.")] = 60,
+    limit: Annotated[int, typer.Option(min=0, help="Images of each family; 0 for all.")] = 0,
+    baseline_limit: Annotated[
+        int, typer.Option(min=1, help="Images of each family for the slow baselines.")
+    ] = 20,
+) -> None:
+    """Measure accuracy, steadiness and speed; write report.html, report.json and report.csv."""
+    from ..benchmarks.entry import write_text
+    from ..benchmarks.plan import Plan
+    from ..benchmarks.run import run
+    from ..benchmarks.speed import Rounds, Setting
+    from ..benchmarks.table import console_table
+
+    plan = Plan(
+        models=tuple(models or ()),
+        data=tuple(data or ()),
+        video=tuple(video or ()),
+        peers=tuple(peer or ()),
+        baselines=baselines,
+        only=only,
+        settings=tuple(Setting(t, d) for d in delegate or ["cpu"] for t in threads or [1]),
+        rounds=Rounds(rounds=rounds),
+        limit=limit,
+        baseline_limit=baseline_limit,
+    )
+    report = run(plan, command=shlex.join(["edgeseg", *sys.argv[1:]]))
+    write_text(output / "report.json", report.to_json())
+    console_table(report)
