@@ -21,6 +21,22 @@ def register(app: typer.Typer) -> None:
         resume: Annotated[
             bool, typer.Option("--resume", help="Continue from the folder's checkpoint.")
         ] = False,
+        devices: Annotated[
+            int, typer.Option(min=1, help="Share each batch among so many devices.")
+        ] = 1,
+        skip_bad: Annotated[
+            bool, typer.Option("--skip-bad", help="Go on without samples that cannot be read.")
+        ] = False,
+        measure: Annotated[
+            bool, typer.Option("--measure", help="Only measure images/s of pipeline and step.")
+        ] = False,
+        quantize: Annotated[
+            bool,
+            typer.Option("--quantize", help="Quantization-aware fine-tuning of the run's weights."),
+        ] = False,
+        prune: Annotated[
+            bool, typer.Option("--prune", help="Magnitude pruning of the run's weights.")
+        ] = False,
     ) -> None:
         """Train a network; KERAS_BACKEND chooses tensorflow (default) or jax."""
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -29,16 +45,38 @@ def register(app: typer.Typer) -> None:
 
         from ..errors import InputError
         from ..training.config import load_config
-        from ..training.loop import Trainer
 
+        if quantize + prune + measure > 1:
+            raise InputError("--quantize, --prune, --measure: got several, expected one at a time")
         settings = load_config(config)
         folder = output or Path("runs") / settings.name
-        if (folder / "checkpoints").exists() and not resume:
-            raise InputError(
-                f"{folder}: got a folder with checkpoints, expected a new one; "
-                "pass --resume to continue it or -o for another"
-            )
-        trainer = Trainer(settings, folder, root=config.resolve().parent)
-        if resume:
-            trainer.restore()
-        trainer.run(console=Console())
+        root, console = config.resolve().parent, Console()
+        if measure:
+            from ..training.speed import measure_speed
+
+            measure_speed(settings, root=root, console=console)
+        elif quantize or prune:
+            from ..training.finetune import finetune
+
+            finetune(settings, folder, root=root, prune=prune, skip_bad=skip_bad, console=console)
+        else:
+            _train(settings, folder, root, resume, devices, skip_bad, console)
+
+
+def _train(settings, folder, root, resume, devices, skip_bad, console):
+    from ..errors import InputError
+    from ..training.loop import Trainer
+
+    if (folder / "checkpoints").exists() and not resume:
+        raise InputError(
+            f"{folder}: got a folder with checkpoints, expected a new one; "
+            "pass --resume to continue it or -o for another"
+        )
+    trainer = Trainer(settings, folder, root=root, devices=devices, skip_bad=skip_bad)
+    if resume:
+        trainer.restore()
+    elif trainer.report:
+        console.print(trainer.report.table())
+    trainer.check_data(console=console)
+    trainer.run(console=console)
+    console.print(f"{folder}: weights.npz, model.keras, spec.json, log.csv", highlight=False)

@@ -7,11 +7,12 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..data.augment import AugmentConfig
+from ..data.class_pipeline import BorderConfig
 from ..data.previous_mask import PreviousMaskConfig
 from ..errors import InputError
 from .losses import LossConfig
@@ -26,7 +27,8 @@ else:
 class GroupConfig:
     """A share of the training draws: the samples of `folder` with these families.
 
-    folder: holds images/ and masks/, or only images with `masks = false`.
+    folder: holds images/ and masks/, or only images with `masks = false`; with a
+        `reader` it is the split that the reader takes.
     families: file name prefixes up to the first underscore; empty means all.
     share: weight of the draw. weight: weight in the loss. crop: own crop range.
     """
@@ -41,11 +43,25 @@ class GroupConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the data lies. Folders are relative to `root`, `root` to the config's folder."""
+    """Where the data lies. Folders are relative to `root`, `root` to the config's folder.
+
+    reader: a name of `data.readers.READERS` for data with classes; empty for binary
+        masks in plain folders. classes: a subset of the classes, COCO alone.
+    validation: folder (or split) that chooses between models.
+    holdout: last share of each split that is kept out of training and, where
+        validation names the same split, is what validation sees.
+    tile: validate by overlapping tiles at the images' own size, for networks that
+        are trained on crops of it, instead of resizing whole images.
+    """
 
     root: str
     groups: tuple[GroupConfig, ...]
     validation: str
+    reader: str = ""
+    classes: tuple[str, ...] = ()
+    holdout: float = 0.0
+    tile: bool = False
+    border: BorderConfig = BorderConfig()
     backgrounds: str = ""
     augment: AugmentConfig = AugmentConfig()
     previous_mask: PreviousMaskConfig = PreviousMaskConfig()
@@ -57,10 +73,18 @@ class DataConfig:
 class ModelConfig:
     """The network: a name of `edgeseg models` and the options that it is built with.
 
-    init: weights to start from, relative to the config's folder; empty for random ones.
+    classes: 1 for a binary mask; data with classes fill in their number.
+    colour: "RGB" or "GRAY".
+    width, output_stride, decoder_channels: the hourglass's. options: any others of
+        the architecture, such as `channels` of unet.
+    init: weights to start from, relative to the config's folder; empty for random
+        ones. See `edgeseg.models.initialise`.
     """
 
     name: str = "hourglass"
+    classes: int = 1
+    colour: str = "RGB"
+    options: Mapping[str, Any] = field(default_factory=dict)
     width: float = 0.5
     previous_mask: bool = False
     output_stride: int = 2
@@ -94,8 +118,33 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class FinetuneConfig:
+    """Fine-tuning after the float training: quantization-aware, or pruning.
+
+    steps and batch as in a stage, at the last stage's size and crop; rate falls by a
+    cosine. frames: training images from which activation ranges are calibrated.
+    sparsity: share of the weights that pruning sets to zero; pruning_share: share of
+    the steps in which it is reached.
+    """
+
+    steps: int = 400
+    batch: int = 16
+    rate: tuple[float, float] = (1e-4, 1e-6)
+    frames: int = 100
+    sparsity: float = 0.5
+    pruning_share: float = 0.6
+
+
+@dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a run."""
+    """Everything that decides a run.
+
+    teacher: a run's folder, a Keras file or a .tflite whose soft masks the loss part
+        `distillation` learns, relative to the config's folder.
+    patience: validations without a better mean IoU after which training stops; 0
+        for never. mixed_precision: compute in bfloat16. tensorboard: write scalars
+        and pictures of predictions.
+    """
 
     name: str
     data: DataConfig
@@ -104,7 +153,11 @@ class TrainConfig:
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     seed: int = 1
+    finetune: FinetuneConfig = FinetuneConfig()
+    teacher: str = ""
+    patience: int = 0
     mixed_precision: bool = False
+    tensorboard: bool = True
     validate_every: int = 1000
     checkpoint_every: int = 500
 
@@ -131,7 +184,12 @@ def build(kind: Any, values: Any, *, where: str) -> Any:
         return _dataclass(kind, values, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
-        return build(arguments[0], values, where=where)
+        optional = values is None and type(None) in arguments
+        return None if optional else build(arguments[0], values, where=where)
+    if origin is Mapping:
+        if not isinstance(values, Mapping):
+            raise InputError(f"{where}: got {values!r}, expected a table")
+        return dict(values)
     if origin is tuple:
         return _tuple(arguments, values, where)
     if kind is float and isinstance(values, int) and not isinstance(values, bool):

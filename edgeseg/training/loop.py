@@ -2,131 +2,203 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import json
-import time
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress, TextColumn
+from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
-from ..errors import InputError, require
+from ..data.pipeline import Batch, Pipeline
+from ..data.verify import find_problems
+from ..errors import EdgesegError, InputError, require
+from ..models.initialise import initialise
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
-from .config import TrainConfig
-from .losses import binary_loss
+from .checkpoint import State, seed_states
+from .config import StageConfig, TrainConfig
+from .devices import make_devices
+from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
-from .sources import (
-    initialise,
-    make_network,
-    make_pipeline,
-    make_spec,
-    read_groups,
-    read_validation,
-)
+from .sources import make_network
+from .statistics import normalisations, recompute_statistics
 from .step import make_optimizer, make_step
-from .validation import validate
+from .tasks import Task, make_task
+from .teacher import make_teacher
 
 AVERAGE_EVERY = 5
+STATISTICS_BATCHES = 50
+PICTURES = 4
+
+
+class Stopped(EdgesegError):
+    """Training was asked to stop by a signal; its checkpoint is written."""
+
+    exit_code = 128 + signal.SIGTERM
 
 
 class Trainer:
     """A run: configuration, folder, and the state that a checkpoint holds.
 
     root: folder that the configuration's paths are relative to.
+    devices: how many share each batch.
+    skip_bad: go on without samples that cannot be read, instead of raising.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path, *, root: Path) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        *,
+        root: Path,
+        devices: int = 1,
+        skip_bad: bool = False,
+    ) -> None:
         self.keras = require("keras", extra="train")
-        self.config, self.folder = config, Path(folder)
-        self.data_root = root / config.data.root
-        self.groups = read_groups(config, self.data_root)
-        self.validation = read_validation(config, self.data_root)
-        self.cache: dict = {}
-        self.step = 0
+        self.devices = make_devices(self.keras, devices)
+        for stage in config.stages:
+            self.devices.check_batch(stage.batch)
+        self.folder, self.root, self.skip_bad = Path(folder), Path(root), skip_bad
+        self.task: Task = make_task(config, root, skip_bad=skip_bad)
+        self.config = self.task.config
         self.keras.utils.set_random_seed(config.seed)
-        network = make_network(self.keras, config, config.stages[0].size)
-        init = root / config.model.init if config.model.init else None
-        self.pretrained = initialise(network, init) if init else []
-        self.average = get_weights(network)
-        self.weights = dict(self.average)
-        self.optimizer_state: list[np.ndarray] | None = None
+        network = make_network(self.keras, self.config, config.stages[0].size)
+        self.report = None
+        if config.model.init:
+            self.report = initialise(network, self.root / config.model.init)
+        self.pretrained = list(self.report.loaded) if self.report else []
+        weights = get_weights(network)
+        self.state = State(weights=dict(weights), average=dict(weights))
+        self._stop = threading.Event()
 
-    def save(self) -> None:
-        """Write the checkpoint: step, weights, averaged weights, optimizer state."""
-        arrays = {"step": np.asarray(self.step)}
-        arrays |= {f"weights/{name}": value for name, value in self.weights.items()}
-        arrays |= {f"average/{name}": value for name, value in self.average.items()}
-        for index, value in enumerate(self.optimizer_state or []):
-            arrays[f"optimizer/{index:04d}"] = value
-        save_arrays(arrays, self.folder / "checkpoints" / "last.npz")
-        save_arrays(self.average, self.folder / "weights.npz")
+    @property
+    def step(self) -> int:
+        """Steps that have been made."""
+        return self.state.step
+
+    # Before the first step ------------------------------------------------------
+
+    def check_data(self, *, console: Console) -> None:
+        """Read every file once; InputError names the bad ones, unless they are to be skipped."""
+        samples = self.task.samples()
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task("checking data", total=len(samples))
+            bad = find_problems(
+                samples,
+                classes=self.task.classes,
+                workers=self.config.data.workers,
+                progress=lambda: progress.advance(task),
+            )
+        problems = [*self.task.problems, *bad.values()]
+        for problem in problems:
+            console.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        if problems and not self.skip_bad:
+            raise InputError(
+                f"data: got {len(problems)} bad files, the first {problems[0]}; "
+                "mend them, or pass --skip-bad to go on without"
+            )
+        self.task.leave_out(set(bad))
 
     def restore(self) -> None:
-        """Read the checkpoint of `save`. InputError where the run's folder has none."""
-        path = self.folder / "checkpoints" / "last.npz"
-        if not path.exists():
-            raise InputError(f"{path}: got no checkpoint, expected one to resume from")
-        with np.load(path) as archive:
-            arrays = dict(archive)
-        self.step = int(arrays["step"])
-        self.weights = _part(arrays, "weights/")
-        self.average = _part(arrays, "average/")
-        self.optimizer_state = list(_part(arrays, "optimizer/").values()) or None
+        """Read the checkpoint. InputError where the run's folder has none."""
+        self.state = State.load(self.folder / "checkpoints" / "last.npz")
+
+    # Training -------------------------------------------------------------------
 
     def run(self, *, console: Console) -> None:
-        """Train from the current step to the end of the schedule."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._describe()
-        columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
-        with Progress(*columns, console=console, refresh_per_second=2) as progress:
-            task = progress.add_task("train", total=self.config.steps, note="")
-            while self.step < self.config.steps:
-                self._stage(progress, task)
+        """Train from the current step to the end of the schedule.
+
+        Raises Stopped after SIGTERM or SIGINT, with the checkpoint written.
+        """
+        describe(
+            self.folder,
+            self.config,
+            self.task.spec(self.config.stages[-1].size),
+            backend=self.keras.backend.backend(),
+        )
+        columns = (
+            *Progress.get_default_columns()[:-1],
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        policy = self.keras.config.dtype_policy()
+        self.log = Log(self.folder / "log.csv", resumed_at=self.step)
+        self.board = Board(self.folder / "tensorboard") if self.config.tensorboard else None
+        try:
+            if self.config.mixed_precision:
+                self.keras.config.set_dtype_policy("mixed_bfloat16")
+            with (
+                _signals(self._stop),
+                Progress(*columns, console=console, refresh_per_second=2) as progress,
+            ):
+                task = progress.add_task("train", total=self.config.steps, note="")
+                while self.step < self.config.steps and not self._early():
+                    self._stage(progress, task)
+        finally:
+            self.keras.config.set_dtype_policy(policy)
         self._finish()
 
     def _stage(self, progress: Progress, task: Any) -> None:
         """Train to the end of the stage that the current step falls in."""
-        config = self.config
-        index, begin = stage_at(config.stages, self.step)
+        config, state = self.config, self.state
+        index, begin = stage_at(config.stages, state.step)
         stage = config.stages[index]
-        model = make_network(self.keras, config, stage.size)
-        set_weights(model, self.weights)
-        logits = self.keras.Model(model.inputs, model.get_layer("logits").output)
-        named = named_variables(model)
-        slow = {named[name].path for name in self.pretrained}
-        optimizer = make_optimizer(self.keras, config.optimizer, logits, slow=slow)
-
-        def loss(output, truth, weight):
-            return binary_loss(self.keras.ops, output, truth, weight, config.loss)
-
-        step = make_step(self.keras, logits, optimizer, loss)
-        self._load_optimizer(optimizer)
-        pipeline = make_pipeline(config, stage, self.groups, self.data_root, self.cache)
         end = begin + stage.steps
-        batches = pipeline.batches(
-            stage.batch, start=self.step, stop=end, workers=config.data.workers
-        )
-        log = _Log(self.folder / "log.csv")
-        for batch in batches:
-            optimizer.learning_rate = learning_rate(config.stages, self.step, config.optimizer)
-            parts = step(batch.tensor, batch.truth, batch.weight)
+        with self.devices.scope():
+            model = make_network(self.keras, config, stage.size)
+            set_weights(model, state.weights)
+            named = named_variables(model)
+            step, optimizer = self._compile(model, named)
+        self._load(model, optimizer)
+        pipeline = self.task.pipeline(stage, model)
+        for batch, targets in self._batches(pipeline, stage, model, end):
+            optimizer.learning_rate = learning_rate(config.stages, state.step, config.optimizer)
+            parts = step(batch.tensor, *targets)
             self._check(parts, batch.names)
-            self.step += 1
-            log.add(parts)
-            if self.step % AVERAGE_EVERY == 0:
+            state.step += 1
+            self.log.add(parts)
+            if state.step % AVERAGE_EVERY == 0:
                 self._average(named)
-            at_end = self.step == end
-            if at_end or self.step % config.checkpoint_every == 0:
-                self._capture(named, optimizer)
-                self.save()
-            if at_end or self.step % config.validate_every == 0:
-                scores = self._validate(model, named, stage.size)
-                line = log.write(self.step, scores)
-                progress.console.print(line, highlight=False, soft_wrap=True)
-            progress.update(task, completed=self.step, note=f"loss {parts['loss']:.3f}")
+            stop = self._stop.is_set()
+            at_end = state.step == end
+            if at_end or state.step % config.validate_every == 0:
+                row = self._validate(model, named, stage, pipeline)
+                progress.console.print(as_line(row), highlight=False, soft_wrap=True)
+                at_end = at_end or self._early()
+            if at_end or stop or state.step % config.checkpoint_every == 0:
+                self._capture(model, named, optimizer)
+            progress.update(task, completed=state.step, note=f"loss {parts['loss']:.3f}")
+            if stop and state.step < config.steps:
+                raise Stopped(f"stopped at step {state.step}; continue with --resume")
+            if self._early():
+                return
+
+    def _compile(self, model: Any, named: dict[str, Any]) -> tuple[Any, Any]:
+        logits = self.keras.Model(model.inputs, model.get_layer("logits").output)
+        slow = {named[name].path for name in self.pretrained}
+        optimizer = make_optimizer(self.keras, self.config.optimizer, logits, slow=slow)
+
+        def loss(output, *targets):
+            return self.task.loss(self.keras.ops, output, *targets)
+
+        return make_step(self.keras, logits, optimizer, loss, self.devices), optimizer
+
+    def _batches(
+        self, pipeline: Pipeline, stage: StageConfig, model: Any, end: int
+    ) -> Iterator[tuple[Batch, tuple[np.ndarray, ...]]]:
+        """Batches to the end of the stage with their targets, the teacher's masks among them."""
+        teach = None
+        if self.config.teacher and self.config.loss.distillation:
+            path, output = self.root / self.config.teacher, model.output_shape[1:3]
+            teach = make_teacher(self.keras, path, pipeline.spec, output)
+        for batch in pipeline.batches(
+            stage.batch, start=self.step, stop=end, workers=self.config.data.workers
+        ):
+            taught = (teach(batch.tensor),) if teach else ()
+            yield batch, (batch.truth, batch.weight, *taught)
 
     def _check(self, parts: dict[str, float], names: tuple[str, ...]) -> None:
         if not np.isfinite(parts["loss"]):
@@ -139,76 +211,97 @@ class Trainer:
         # Early on the average must not remember the start: the decay grows with the steps.
         decay = min(self.config.optimizer.average, (1 + self.step) / (10 + self.step))
         share = 1 - decay**AVERAGE_EVERY
+        average = self.state.average
         for name, variable in named.items():
-            self.average[name] = self.average[name] + np.float32(share) * (
-                np.asarray(variable) - self.average[name]
+            average[name] = average[name] + np.float32(share) * (
+                np.asarray(variable) - average[name]
             )
 
-    def _capture(self, named: dict[str, Any], optimizer: Any) -> None:
-        self.weights = {name: np.asarray(variable) for name, variable in named.items()}
-        self.optimizer_state = [np.asarray(variable) for variable in optimizer.variables]
+    # State ----------------------------------------------------------------------
 
-    def _load_optimizer(self, optimizer: Any) -> None:
-        if self.optimizer_state is None:
-            return
-        for variable, value in zip(optimizer.variables, self.optimizer_state):
+    def _capture(self, model: Any, named: dict[str, Any], optimizer: Any) -> None:
+        """Write the checkpoint and the averaged weights."""
+        state = self.state
+        state.weights = {name: np.asarray(variable) for name, variable in named.items()}
+        state.optimizer = [np.asarray(variable) for variable in optimizer.variables]
+        state.seeds = [np.asarray(variable) for variable in seed_states(model)]
+        state.save(self.folder / "checkpoints" / "last.npz")
+        save_arrays(state.average, self.folder / "weights.npz")
+
+    def _load(self, model: Any, optimizer: Any) -> None:
+        for variable, value in zip(optimizer.variables, self.state.optimizer or []):
+            variable.assign(value)
+        for variable, value in zip(seed_states(model), self.state.seeds):
             variable.assign(value)
 
-    def _validate(self, model: Any, named: dict[str, Any], size: tuple[int, int]) -> dict:
-        current = {name: np.asarray(variable) for name, variable in named.items()}
-        set_weights(model, self.average)
-        scores = validate(
-            lambda x: np.asarray(model.predict_on_batch(x)),
-            make_spec(self.config, size),
-            self.validation,
-        )
-        set_weights(model, current)
-        return scores
+    # Scores ---------------------------------------------------------------------
 
-    def _describe(self) -> None:
-        text = json.dumps(dataclasses.asdict(self.config), indent=1)
-        (self.folder / "config.json").write_text(text)
-        spec = make_spec(self.config, self.config.stages[-1].size)
-        (self.folder / "spec.json").write_text(spec.to_json())
+    def _validate(
+        self, model: Any, named: dict[str, Any], stage: StageConfig, pipeline: Pipeline
+    ) -> dict[str, float]:
+        current = {name: np.asarray(variable) for name, variable in named.items()}
+        seeds = [np.asarray(variable) for variable in seed_states(model)]
+        set_weights(model, self.state.average)
+        self._refresh(model, stage, pipeline)
+        spec = pipeline.spec
+
+        def predict(tensor: np.ndarray) -> np.ndarray:
+            return np.asarray(model.predict_on_batch(tensor), np.float32)
+
+        scores = self.task.validate(predict, spec)
+        row = self.log.write(self.step, scores)
+        if self.board:
+            self.board.write(self.step, row, self.task.show(predict, spec, PICTURES), spec)
+        self._compare(scores["score"], model)
+        set_weights(model, current)
+        for variable, value in zip(seed_states(model), seeds):
+            variable.assign(value)
+        return row
+
+    def _refresh(self, model: Any, stage: StageConfig, pipeline: Pipeline) -> None:
+        if normalisations(model):
+            count = min(STATISTICS_BATCHES, stage.steps)
+            batches = (pipeline.batch(step, stage.batch) for step in range(count))
+            recompute_statistics(model, (batch.tensor for batch in batches))
+
+    def _compare(self, score: float, model: Any) -> None:
+        state = self.state
+        if score > state.best:
+            state.best, state.waited = score, 0
+            if self.config.patience:
+                save_arrays(get_weights(model), self.folder / "best.npz")
+        else:
+            state.waited += 1
+
+    def _early(self) -> bool:
+        return 0 < self.config.patience <= self.state.waited
 
     def _finish(self) -> None:
-        model = make_network(self.keras, self.config, self.config.stages[-1].size)
-        set_weights(model, self.average)
+        """Write the final weights and model.keras: the average, or the best after an early stop."""
+        stage = self.config.stages[-1]
+        model = make_network(self.keras, self.config, stage.size)
+        best = self.folder / "best.npz"
+        if self.config.patience and best.exists():
+            with np.load(best) as archive:
+                set_weights(model, dict(archive))
+        else:
+            set_weights(model, self.state.average)
+            self._refresh(model, stage, self.task.pipeline(stage, model))
+        save_arrays(get_weights(model), self.folder / "weights.npz")
         model.save(self.folder / "model.keras")
 
 
-class _Log:
-    """log.csv: a row per validation, losses averaged since the one before."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.parts: list[dict[str, float]] = []
-        self.begun = time.monotonic()
-
-    def add(self, parts: dict[str, float]) -> None:
-        self.parts.append(parts)
-
-    def write(self, step: int, scores: dict[str, float]) -> str:
-        """Append the row and return it as a line for people."""
-        means = {key: float(np.mean([p[key] for p in self.parts])) for key in self.parts[0]}
-        seconds = (time.monotonic() - self.begun) / len(self.parts)
-        row = {"step": step, "seconds_per_step": seconds, **means, **scores}
-        new = not self.path.exists()
-        with open(self.path, "a", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-        self.parts, self.begun = [], time.monotonic()
-        return " ".join(
-            f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in row.items()
-        )
-
-
-def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in arrays.items()
-        if name.startswith(prefix)
-    }
+@contextlib.contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`: the step in progress is finished and saved first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..data.folder import Sample, read_backgrounds, read_pairs
-from ..data.pipeline import Group, Pipeline
+from .. import models
+from ..data.dataset import Colour
+from ..data.folder import Problem, Sample, read_backgrounds, read_pairs
+from ..data.pipeline import Group
 from ..errors import InputError
-from ..models.hourglass import hourglass
-from ..models.weights import set_weights
 from ..spec import ModelSpec
-from .config import GroupConfig, StageConfig, TrainConfig
+from .config import GroupConfig, TrainConfig
 
 
-def read_groups(config: TrainConfig, root: Path) -> tuple[Group, ...]:
-    """The groups of the configuration with their samples."""
-    return tuple(_group(group, root) for group in config.data.groups)
+def read_groups(
+    config: TrainConfig, root: Path, problems: list[Problem] | None = None
+) -> tuple[Group, ...]:
+    """The groups of the configuration with their samples.
+
+    problems: takes images without a mask; without it the first is an InputError.
+    """
+    return tuple(_group(group, root, problems) for group in config.data.groups)
 
 
-def _group(config: GroupConfig, root: Path) -> Group:
+def _group(config: GroupConfig, root: Path, problems: list[Problem] | None) -> Group:
     folder = root / config.folder
-    samples = read_pairs(folder) if config.masks else read_backgrounds(folder)
+    if config.masks:
+        samples = read_pairs(folder, problems=problems)
+    else:
+        samples = read_backgrounds(folder)
     if config.families:
         samples = [sample for sample in samples if sample.family in config.families]
     if not samples:
@@ -33,65 +38,59 @@ def _group(config: GroupConfig, root: Path) -> Group:
     return Group(name, tuple(samples), config.share, config.weight, config.crop)
 
 
-def read_validation(config: TrainConfig, root: Path) -> list[Sample]:
+def read_validation(
+    config: TrainConfig, root: Path, problems: list[Problem] | None = None
+) -> list[Sample]:
     """Samples that choose between models and are never trained on."""
-    return read_pairs(root / config.data.validation)
+    return read_pairs(root / config.data.validation, problems=problems)
 
 
-def make_spec(config: TrainConfig, size: tuple[int, int]) -> ModelSpec:
+def make_spec(
+    config: TrainConfig,
+    size: tuple[int, int],
+    *,
+    labels: tuple[str, ...] = ("person",),
+    palette: tuple[Colour, ...] = ((64, 200, 120),),
+) -> ModelSpec:
     """The spec of the network at `size` (height, width)."""
+    channels = 1 if config.model.colour == "GRAY" else 3
     return ModelSpec(
         name=config.name,
         height=size[0],
         width=size[1],
+        colour=config.model.colour,
+        scale=(1 / 127.5,) * channels,
+        offset=(-1.0,) * channels,
         previous_mask=config.model.previous_mask,
-    )
-
-
-def make_pipeline(
-    config: TrainConfig, stage: StageConfig, groups: tuple[Group, ...], root: Path, cache: dict
-) -> Pipeline:
-    """The input pipeline of one stage; `cache` is shared between stages."""
-    data = config.data
-    backgrounds = tuple(read_backgrounds(root / data.backgrounds)) if data.backgrounds else ()
-    return Pipeline(
-        groups=groups,
-        backgrounds=backgrounds,
-        spec=make_spec(config, stage.size),
-        output_stride=config.model.output_stride,
-        augment=dataclasses.replace(data.augment, crop=stage.crop, composite=stage.composite),
-        previous=data.previous_mask,
-        seed=config.seed,
-        cache=data.cache,
-        _cache=cache,
+        labels=labels,
+        palette=palette,
     )
 
 
 def make_network(keras: Any, config: TrainConfig, size: tuple[int, int]) -> Any:
     """The network for an input of `size` (height, width), with random weights."""
     model = config.model
-    return hourglass(
+    channels = (1 if model.colour == "GRAY" else 3) + int(model.previous_mask)
+    options: dict[str, Any] = dict(model.options)
+    if model.name == "hourglass":
+        options |= {
+            "width": model.width,
+            "decoder_channels": model.decoder_channels,
+            "output_stride": model.output_stride,
+        }
+    return models.build(
+        model.name,
         keras=keras,
-        input_shape=(*size, 3 + int(model.previous_mask)),
-        width=model.width,
-        decoder_channels=model.decoder_channels,
-        output_stride=model.output_stride,
+        input_shape=(*size, channels),
+        classes=model.classes,
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()},
     )
 
 
-def initialise(model: Any, path: Path) -> list[str]:
-    """Fill what fits from an .npz by layer names; returns the names of the filled variables.
-
-    A kernel with one input channel less, as when a network gets a previous-mask
-    channel, is filled up with zeros.
-    """
-    with np.load(path) as archive:
-        values = dict(archive)
-    stem = values.get("stem/kernel")
-    channels = model.inputs[0].shape[-1]
-    if stem is not None and stem.shape[2] == channels - 1:
-        values["stem/kernel"] = np.pad(stem, ((0, 0), (0, 0), (0, 1), (0, 0)))
-    fitted = set_weights(model, values)
-    if not fitted:
-        raise InputError(f"{path}: got no weights that fit {model.name}, by name and shape")
-    return fitted
+def output_geometry(model: Any) -> tuple[int, tuple[int, int]]:
+    """Stride of a network's output, and the margin that valid padding takes off each side."""
+    height, width = model.input_shape[1:3]
+    out_height, out_width = model.output_shape[1:3]
+    if height % out_height == 0 and width % out_width == 0:
+        return height // out_height, (0, 0)
+    return 1, ((height - out_height) // 2, (width - out_width) // 2)

@@ -9,9 +9,12 @@ import numpy as np
 
 from ..errors import InputError
 from .config import OptimizerConfig
+from .devices import Devices
 
-LossFunction = Callable[[Any, Any, Any], dict[str, Any]]
-Step = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
+# (logits, truth, weight, ...) -> named parts; the parts are means weighted by `weight`.
+LossFunction = Callable[..., dict[str, Any]]
+# (tensor, truth, weight, ...) of a batch -> named parts.
+Step = Callable[..., dict[str, float]]
 
 
 def make_optimizer(keras: Any, config: OptimizerConfig, model: Any, *, slow: set[str]) -> Any:
@@ -33,17 +36,22 @@ def make_optimizer(keras: Any, config: OptimizerConfig, model: Any, *, slow: set
     return LayerwiseAdam(learning_rate=0.0, global_clipnorm=config.clip_norm)
 
 
-def make_step(keras: Any, model: Any, optimizer: Any, loss: LossFunction) -> Step:
-    """A function (tensor, truth, weight) -> named loss parts that updates model and optimizer.
+def make_step(
+    keras: Any, model: Any, optimizer: Any, loss: LossFunction, devices: Devices | None = None
+) -> Step:
+    """A function (tensor, truth, weight, ...) -> named loss parts that updates model and optimizer.
 
+    devices: where several share each batch; None means the one that is there.
     Raises InputError for a backend without a compiled step.
     """
     backend = keras.backend.backend()
     optimizer.build(model.trainable_variables)
+    if backend == "tensorflow" and devices is not None and devices.strategy is not None:
+        return _replicated_step(model, optimizer, loss, devices.strategy)
     if backend == "tensorflow":
         return _tensorflow_step(model, optimizer, loss)
     if backend == "jax":
-        return _jax_step(model, optimizer, loss)
+        return _jax_step(model, optimizer, loss, devices or Devices())
     raise InputError(f"KERAS_BACKEND: got {backend!r}, expected tensorflow or jax")
 
 
@@ -51,39 +59,85 @@ def _tensorflow_step(model: Any, optimizer: Any, loss: LossFunction) -> Step:
     import tensorflow as tf
 
     @tf.function
-    def compiled(tensor, truth, weight):
+    def compiled(tensor, *targets):
         with tf.GradientTape() as tape:
-            parts = loss(model(tensor, training=True), truth, weight)
+            parts = loss(model(tensor, training=True), *targets)
         variables = model.trainable_variables
         optimizer.apply(tape.gradient(parts["loss"], variables), variables)
         return parts
 
-    def step(tensor, truth, weight):
-        parts = compiled(*map(tf.constant, (tensor, truth, weight)))
+    def step(*arrays):
+        parts = compiled(*map(tf.constant, arrays))
         return {name: float(value) for name, value in parts.items()}
 
     return step
 
 
-def _jax_step(model: Any, optimizer: Any, loss: LossFunction) -> Step:
+def _replicated_step(model: Any, optimizer: Any, loss: LossFunction, strategy: Any) -> Step:
+    """Each replica takes its slice of the batch; gradients are added up, weighted by slice."""
+    import tensorflow as tf
+
+    count = strategy.num_replicas_in_sync
+    clip_norm = optimizer.global_clipnorm
+
+    def replica(tensor, *targets):
+        context = tf.distribute.get_replica_context()
+        weight = tf.reduce_sum(targets[1])
+        total = context.all_reduce(tf.distribute.ReduceOp.SUM, weight)
+        share = weight / tf.maximum(total, 1e-6)
+        with tf.GradientTape() as tape:
+            parts = loss(model(tensor, training=True), *targets)
+            scaled = parts["loss"] * share
+        variables = model.trainable_variables
+        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, tape.gradient(scaled, variables))
+        if clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, clip_norm)
+        # Keras adds up what the replicas hand over, which is the same on each by now.
+        optimizer.apply([gradient / count for gradient in gradients], variables)
+        return {name: value * share for name, value in parts.items()}
+
+    @tf.function
+    def compiled(*slices):
+        parts = strategy.run(replica, args=slices)
+        return {
+            name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None)
+            for name, value in parts.items()
+        }
+
+    def step(*arrays):
+        slices = [np.array_split(array, count) for array in arrays]
+
+        def values(parts):
+            def take(context):
+                return tf.constant(parts[context.replica_id_in_sync_group])
+
+            return strategy.experimental_distribute_values_from_function(take)
+
+        parts = compiled(*map(values, slices))
+        return {name: float(value) for name, value in parts.items()}
+
+    return step
+
+
+def _jax_step(model: Any, optimizer: Any, loss: LossFunction, devices: Devices) -> Step:
     import jax
 
-    def forward(trainable, fixed, tensor, truth, weight):
+    def forward(trainable, fixed, tensor, *targets):
         logits, fixed = model.stateless_call(trainable, fixed, tensor, training=True)
-        parts = loss(logits, truth, weight)
+        parts = loss(logits, *targets)
         return parts["loss"], (parts, fixed)
 
     @jax.jit
-    def compiled(trainable, fixed, state, tensor, truth, weight):
+    def compiled(trainable, fixed, state, *arrays):
         gradient = jax.value_and_grad(forward, has_aux=True)
-        (_, (parts, fixed)), gradients = gradient(trainable, fixed, tensor, truth, weight)
+        (_, (parts, fixed)), gradients = gradient(trainable, fixed, *arrays)
         trainable, state = optimizer.stateless_apply(state, gradients, trainable)
         return trainable, fixed, state, parts
 
-    def step(tensor, truth, weight):
+    def step(*arrays):
         kinds = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
         values = [[variable.value for variable in variables] for variables in kinds]
-        *updated, parts = compiled(*values, tensor, truth, weight)
+        *updated, parts = compiled(*values, *map(devices.shard, arrays))
         for variables, news in zip(kinds, updated):
             for variable, new in zip(variables, news):
                 variable.assign(new)

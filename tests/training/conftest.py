@@ -14,3 +14,58 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"no sample data at {root}; set EDGESEG_DATA to its folder")
     return root
+
+
+@pytest.fixture
+def shapes(tmp_path):
+    """A tiny data set in `images/` + `masks/` with three classes: discs and squares on noise."""
+    import cv2
+    import numpy as np
+
+    root = tmp_path / "data"
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 10), ("val", 4)):
+        (root / split / "images").mkdir(parents=True)
+        (root / split / "masks").mkdir()
+        for index in range(count):
+            image = rng.integers(0, 90, (40, 40, 3), dtype=np.uint8)
+            mask = np.zeros((40, 40), np.uint8)
+            cv2.circle(mask, tuple(int(v) for v in rng.integers(8, 32, 2)), 7, 1, -1)
+            x, y = (int(v) for v in rng.integers(0, 26, 2))
+            cv2.rectangle(mask, (x, y), (x + 10, y + 10), 2, -1)
+            image[mask == 1, 0] += 150
+            image[mask == 2, 2] += 150
+            cv2.imwrite(str(root / split / f"images/{index}.png"), image)
+            cv2.imwrite(str(root / split / f"masks/{index}.png"), mask)
+    (root / "labels.txt").write_text("ground 0 0 0\ndisc 255 0 0\nsquare 0 0 255\n")
+    return root
+
+
+@pytest.fixture
+def config(shapes):
+    """A run of a tiny U-Net with dropout on `shapes`: 24 steps in two stages."""
+    from edgeseg.training.config import TrainConfig, build
+
+    values = {
+        "name": "shapes",
+        "seed": 3,
+        "validate_every": 8,
+        "checkpoint_every": 5,
+        "tensorboard": False,
+        "model": {
+            "name": "unet",
+            "options": {"channels": 4, "depth": 2, "padding": "same", "dropout": 0.2},
+        },
+        "data": {
+            "root": str(shapes),
+            "reader": "folder",
+            "validation": "val",
+            "groups": [{"folder": "train"}],
+        },
+        "stages": [
+            {"steps": 14, "size": [32, 32], "batch": 4, "rate": [1e-2, 5e-3]},
+            {"steps": 10, "size": [40, 40], "batch": 2, "rate": [5e-3, 1e-3]},
+        ],
+        "optimizer": {"warmup": 3, "average": 0.9},
+    }
+    return build(TrainConfig, values, where="test")

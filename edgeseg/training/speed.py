@@ -1,0 +1,60 @@
+"""Does the input pipeline keep up? Images per second of the pipeline alone and of the step alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import require
+from .config import TrainConfig
+from .sources import make_network
+from .step import make_optimizer, make_step
+from .tasks import make_task
+
+BATCHES = 12
+WARM_UP = 2
+
+
+def measure_speed(config: TrainConfig, *, root: Path, console: Console) -> dict[str, float]:
+    """Print and return images/s of the first stage's pipeline and of its training step.
+
+    The pipeline runs with the configuration's workers and without a step beside it;
+    files are read in the warm-up and stay in memory where `data.cache` is on.
+    """
+    keras = require("keras", extra="train")
+    task = make_task(config, root)
+    config, stage = task.config, max(config.stages, key=lambda s: s.size[0] * s.size[1])
+    model = make_network(keras, config, stage.size)
+    pipeline = task.pipeline(stage, model)
+    for sample in task.samples() if config.data.cache else ():
+        pipeline.read(sample)
+    batches, seconds = [], []
+    last = time.perf_counter()
+    for batch in pipeline.batches(
+        stage.batch, start=0, stop=BATCHES + WARM_UP, workers=config.data.workers, ahead=1
+    ):
+        batches.append(batch)
+        seconds.append(time.perf_counter() - last)
+        last = time.perf_counter()
+    pipeline_rate = stage.batch * BATCHES / sum(seconds[WARM_UP:])
+
+    logits = keras.Model(model.inputs, model.get_layer("logits").output)
+    optimizer = make_optimizer(keras, config.optimizer, logits, slow=set())
+    step = make_step(
+        keras, logits, optimizer, lambda output, *targets: task.loss(keras.ops, output, *targets)
+    )
+    seconds = []
+    for batch in batches:
+        last = time.perf_counter()
+        step(batch.tensor, batch.truth, batch.weight)
+        seconds.append(time.perf_counter() - last)
+    step_rate = stage.batch / float(np.median(seconds[WARM_UP:]))
+    table = Table("what", "images/s", title=f"{stage.size[0]}x{stage.size[1]}, batch {stage.batch}")
+    table.add_row(f"pipeline alone, {config.data.workers} workers", f"{pipeline_rate:.1f}")
+    table.add_row("training step alone", f"{step_rate:.1f}")
+    console.print(table)
+    return {"pipeline": pipeline_rate, "step": step_rate}

@@ -1,0 +1,207 @@
+"""The training loop on a tiny network: learning, stopping, resuming, bad data."""
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+import threading
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from edgeseg.errors import InputError
+from edgeseg.spec import ModelSpec
+from edgeseg.training import loop
+from edgeseg.training.config import LossConfig, StageConfig, load_config
+from edgeseg.training.loop import Stopped, Trainer
+
+CONSOLE = Console(quiet=True)
+
+
+def train(config, folder, tmp_path, *, resume=False, **options):
+    trainer = Trainer(config, folder, root=tmp_path, **options)
+    if resume:
+        trainer.restore()
+    trainer.check_data(console=CONSOLE)
+    trainer.run(console=CONSOLE)
+    return trainer
+
+
+def weights(folder):
+    with np.load(folder / "weights.npz") as archive:
+        return dict(archive)
+
+
+def rows(folder):
+    with open(folder / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_learns_and_writes_everything_beside_the_weights(config, tmp_path):
+    long = (StageConfig(steps=150, size=(32, 32), batch=4, rate=(2e-2, 1e-3), crop=(0.8, 1.2)),)
+    config = dataclasses.replace(config, stages=long, validate_every=30, tensorboard=True)
+    run = tmp_path / "run"
+    train(config, run, tmp_path)
+    logged = rows(run)
+    assert [row["step"] for row in logged] == ["30", "60", "90", "120", "150"]
+    assert float(logged[-1]["score"]) > max(0.4, float(logged[0]["score"]))
+    assert {"ground", "disc", "square", "accuracy", "loss", "cross_entropy"} <= set(logged[0])
+    spec = ModelSpec.from_json((run / "spec.json").read_text())
+    assert spec.labels == ("ground", "disc", "square")
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["packages"]["keras"] == keras.__version__
+    assert json.loads((run / "config.json").read_text())["model"]["classes"] == 3
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    np.testing.assert_array_equal(
+        model.get_layer("logits").get_weights()[0], weights(run)["logits/kernel"]
+    )
+    assert any(run.glob("tensorboard/events*"))
+
+
+def test_sigterm_and_resume_give_the_very_same_weights(config, tmp_path, monkeypatch):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(config, whole, tmp_path)
+
+    check = Trainer._check
+
+    def kill_at(step):
+        def check_and_kill(self, parts, names):
+            check(self, parts, names)
+            if self.step == step:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        return check_and_kill
+
+    # In the middle of each stage, and between checkpoints.
+    for step, resume in ((6, False), (17, True)):
+        monkeypatch.setattr(Trainer, "_check", kill_at(step))
+        with pytest.raises(Stopped, match=f"stopped at step {step + 1}.*--resume"):
+            train(config, cut, tmp_path, resume=resume)
+    monkeypatch.setattr(Trainer, "_check", check)
+    train(config, cut, tmp_path, resume=True)
+
+    expected = weights(whole)
+    for name, value in weights(cut).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert [row["step"] for row in rows(cut)] == [row["step"] for row in rows(whole)]
+    for one, other in zip(rows(cut), rows(whole)):
+        assert one["score"] == other["score"]
+
+
+def test_signals_are_left_alone_outside_the_main_thread():
+    before = signal.getsignal(signal.SIGTERM)
+    with loop._signals(threading.Event()):
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_batch_normalization_is_recomputed_for_the_averaged_weights(config, tmp_path):
+    model = dataclasses.replace(config.model, name="unet_mini", options={"channels": 4, "depth": 2})
+    run = tmp_path / "run"
+    trainer = train(dataclasses.replace(config, model=model), run, tmp_path)
+    saved, averaged = weights(run), trainer.state.average
+    np.testing.assert_array_equal(saved["up0_conv1/kernel"], averaged["up0_conv1/kernel"])
+    name = "up0_conv1_bn/moving_variance"
+    assert not np.allclose(saved[name], averaged[name], rtol=1e-3)
+
+
+def test_early_stop_keeps_the_best(config, tmp_path, monkeypatch):
+    scores = iter([0.2, 0.5, 0.4, 0.3, 0.9])
+    config = dataclasses.replace(config, patience=2, validate_every=2)
+
+    def validate(self, predict, spec):
+        return {"score": next(scores)}
+
+    monkeypatch.setattr("edgeseg.training.tasks.ClassTask.validate", validate)
+    run = tmp_path / "run"
+    trainer = train(config, run, tmp_path)
+    assert trainer.step == 8
+    assert trainer.state.best == 0.5
+    with np.load(run / "best.npz") as best:
+        np.testing.assert_array_equal(best["logits/kernel"], weights(run)["logits/kernel"])
+
+
+def test_a_loss_that_is_not_finite_names_the_batch(config, tmp_path, monkeypatch):
+    def broken(self, ops, logits, *targets):
+        return {"loss": ops.sum(logits) * float("nan")}
+
+    monkeypatch.setattr("edgeseg.training.tasks.ClassTask.loss", broken)
+    with pytest.raises(InputError, match=r"step 0: got a loss of nan.*the batch was \d, \d"):
+        train(config, tmp_path / "run", tmp_path)
+
+
+def spoil(shapes):
+    """A missing mask, another size, an unknown id, a truncated JPEG."""
+    folder = shapes / "train"
+    (folder / "masks/0.png").unlink()
+    cv2.imwrite(str(folder / "masks/1.png"), np.zeros((40, 39), np.uint8))
+    cv2.imwrite(str(folder / "masks/2.png"), np.full((40, 40), 9, np.uint8))
+    image = cv2.imread(str(folder / "images/3.png"))
+    (folder / "images/3.png").unlink()
+    data = cv2.imencode(".jpg", image)[1].tobytes()
+    (folder / "images/3.jpg").write_bytes(data[: len(data) // 2])
+
+
+def test_bad_data_is_named_before_the_first_step(config, shapes, tmp_path):
+    spoil(shapes)
+    console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: SIM115
+    trainer = Trainer(config, tmp_path / "run", root=tmp_path)
+    with pytest.raises(InputError, match="got 4 bad files.*--skip-bad"):
+        trainer.check_data(console=console)
+    text = console.export_text()
+    for name in (
+        "images/0.png: got no mask",
+        "a mask of 39x40",
+        "2.png: got unknown",
+        "3.jpg: got",
+    ):
+        assert name in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_skip_bad_goes_on_without(config, shapes, tmp_path):
+    spoil(shapes)
+    trainer = train(config, tmp_path / "run", tmp_path, skip_bad=True)
+    assert trainer.step == 24
+    assert sorted(s.name for s in trainer.task.groups[0].samples) == ["4", "5", "6", "7", "8", "9"]
+
+
+def test_distillation_from_a_run(config, tmp_path):
+    short = dataclasses.replace(config, stages=config.stages[:1])
+    train(short, tmp_path / "teacher", tmp_path)
+    student = dataclasses.replace(
+        short, teacher="teacher", loss=LossConfig(distillation=1.0, temperature=2.0)
+    )
+    train(student, tmp_path / "student", tmp_path)
+    assert float(rows(tmp_path / "student")[0]["distillation"]) > 0
+    missing = dataclasses.replace(student, teacher="absent")
+    with pytest.raises(InputError, match="teacher: got no such file"):
+        train(missing, tmp_path / "other", tmp_path)
+
+
+def test_mixed_precision_keeps_float32_weights(config, tmp_path):
+    short = dataclasses.replace(config, stages=config.stages[:1], mixed_precision=True)
+    train(short, tmp_path / "run", tmp_path)
+    assert {value.dtype for value in weights(tmp_path / "run").values()} == {np.dtype("float32")}
+    assert keras.config.dtype_policy().name == "float32"
+    assert float(rows(tmp_path / "run")[-1]["loss"]) < 3
+
+
+def test_initial_weights_are_loaded_and_learn_more_slowly(config, tmp_path):
+    train(config, tmp_path / "first", tmp_path)
+    model = dataclasses.replace(config.model, init="first/weights.npz")
+    trainer = Trainer(dataclasses.replace(config, model=model), tmp_path / "second", root=tmp_path)
+    assert not trainer.report.fresh
+    expected = weights(tmp_path / "first")["down0_conv1/kernel"]
+    np.testing.assert_array_equal(trainer.state.weights["down0_conv1/kernel"], expected)
+
+
+def test_config_errors_name_the_key(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('name = "x"\nstages = []\n[data]\nroot = "."\nvalidation = "v"\ngroup = []\n')
+    with pytest.raises(InputError, match=r"unknown keys \['group'\], missing keys \['groups'\]"):
+        load_config(path)
