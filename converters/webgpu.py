@@ -89,8 +89,9 @@ def run_on_webgpu(
 
 def _last_error(done: subprocess.CompletedProcess[bytes]) -> str:
     lines = done.stderr.decode("utf-8", "replace").splitlines()
-    errors = [line for line in lines if line.startswith(("E0", "ERROR", "Runtime"))]
-    return (errors[0] if errors else f"it ended with {done.returncode}")[:200]
+    said = [line for line in lines if line.startswith("ERROR:")]
+    raised = [line for line in lines[::-1] if "Error: " in line]
+    return [*said, *raised, f"it ended with {done.returncode}"][0][:200]
 
 
 def measure(model: Path, tensor: np.ndarray) -> WebGpuResult:

@@ -1,0 +1,201 @@
+"""`edgeseg convert` as a user runs it: files, manifest, gates, exit codes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import cv2
+import numpy as np
+import pytest
+import typer
+
+from edgeseg.commands import convert
+from edgeseg.errors import EdgesegError, GateFailed, InputError, ModelError
+from edgeseg.spec import read_entries, read_spec
+
+pytest.importorskip("tensorflow", reason="needs the extra convert")
+
+LOOSE = ("--max-iou-drop", "0.2", "--frames", "6", "--verify", "6", "--quiet")
+
+
+def run(*arguments) -> None:
+    """The command on its own: its errors come through as they are raised."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.callback()(lambda: None)
+    convert.register(app)
+    app(["convert", *map(str, arguments)], standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def outcome(saved, photos, tmp_path_factory):
+    """All targets that need no optional package, in one run, with a clip."""
+    folder = tmp_path_factory.mktemp("dist")
+    targets = ("float32", "float16", "dynamic", "int8", "gpu", "edgetpu")
+    clip = ("--video", photos, "--video-frames", "4", "--max-flicker-rise", "200")
+    run(saved, "--to", *targets, "-o", folder, "--calibration", photos, *clip, *LOOSE)
+    return folder, json.loads((folder / "manifest.json").read_text())
+
+
+def test_one_run_makes_every_target(outcome, spec):
+    folder, manifest = outcome
+    assert [file["target"] for file in manifest["files"]] == [
+        "float32",
+        "float16",
+        "dynamic",
+        "int8",
+        "gpu",
+        "edgetpu",
+    ]
+    for file in manifest["files"]:
+        data = (folder / file["path"]).read_bytes()
+        assert file["gate"] == {"passed": True, "reasons": []}
+        assert hashlib.sha256(data).hexdigest() == file["sha256"]
+        assert len(data) == file["bytes"]
+        assert read_spec(data) == spec
+        assert {"golden.png", "golden_mask.png"} <= set(read_entries(data))
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [file["path"] for file in manifest["files"]] + ["manifest.json"]
+    )
+
+
+def test_manifest_says_what_is_in_the_files(outcome, saved):
+    _, manifest = outcome
+    files = {file["target"]: file for file in manifest["files"]}
+    assert manifest["source"]["sha256"] == hashlib.sha256(saved.read_bytes()).hexdigest()
+    assert "tensorflow" in manifest["tools"]
+    (tensor,) = files["int8"]["inputs"]
+    assert (tensor["shape"], tensor["type"]) == ([1, 64, 64, 3], "INT8")
+    assert tensor["scale"] == pytest.approx(2 / 255, rel=0.05)
+    assert files["float32"]["inputs"][0]["scale"] is None
+    assert files["edgetpu"]["placement"]["edgetpu"]["cpu"] == 0
+    assert files["gpu"]["placement"]["gpu"]["cpu"] == 0
+    assert files["float32"]["placement"]["edgetpu"]["mapped"] == 0
+    assert {op["name"] for op in files["int8"]["operators"]} >= {"CONV_2D", "LOGISTIC"}
+    assert files["float16"]["bytes"] < files["float32"]["bytes"]
+
+
+def test_verification_orders_the_targets(outcome):
+    _, manifest = outcome
+    found = {file["target"]: file["verification"] for file in manifest["files"]}
+    assert found["float32"]["iou"] == pytest.approx(1, abs=1e-3)
+    assert found["float32"]["mean_abs"] < 1e-5
+    assert found["float32"]["mean_abs"] < found["float16"]["mean_abs"] < 1e-2
+    assert found["float16"]["mean_abs"] < found["int8"]["mean_abs"] < 0.05
+    assert found["int8"]["max_abs"] >= found["int8"]["mean_abs"]
+    assert found["int8"]["known_masks"] == 6
+    assert set(found["int8"]["video"]) == {"iou", "flicker", "iou_drop", "flicker_rise"}
+
+
+def test_running_twice_gives_the_same_files(outcome, saved, photos, tmp_path):
+    _, manifest = outcome
+    run(saved, "--to", "int8", "-o", tmp_path, "--calibration", photos, *LOOSE)
+    (again,) = json.loads((tmp_path / "manifest.json").read_text())["files"]
+    (before,) = (file for file in manifest["files"] if file["target"] == "int8")
+    assert again["sha256"] == before["sha256"]
+
+
+def test_json_goes_to_standard_output_alone(saved, photos, tmp_path, capfd):
+    run(saved, "--to", "float32", "-o", tmp_path, "--calibration", photos, "--json", *LOOSE)
+    printed = capfd.readouterr()
+    assert json.loads(printed.out) == json.loads((tmp_path / "manifest.json").read_text())
+    assert printed.err == ""
+
+
+@pytest.fixture
+def black(tmp_path):
+    folder = tmp_path / "black"
+    folder.mkdir()
+    for index in range(4):
+        cv2.imwrite(str(folder / f"{index}.png"), np.zeros((64, 64, 3), np.uint8))
+    return folder
+
+
+def test_black_calibration_is_refused(saved, black, tmp_path):
+    target = tmp_path / "dist"
+    with pytest.raises(GateFailed, match="one colour") as raised:
+        run(saved, "--to", "int8", "-o", target, "--calibration", black, "--quiet")
+    assert raised.value.exit_code == 3
+    assert [path.name for path in target.iterdir()] == ["manifest.json"]
+
+
+def test_wrong_ranges_are_measured_and_the_layers_named(saved, black, photos, tmp_path):
+    target = tmp_path / "dist"
+    stale = target / "tiny_int8.tflite"
+    target.mkdir()
+    stale.write_bytes(b"of an earlier run")
+    options = ("--images", photos, "--verify", "6", "--max-iou-drop", "0.001", "--quiet")
+    with pytest.raises(GateFailed, match=r"IoU drop 0\.\d+ .*layers that lose most: \w+ \("):
+        run(saved, "--to", "int8", "-o", target, "--calibration", black, *options)
+    (file,) = json.loads((target / "manifest.json").read_text())["files"]
+    assert file["path"] is None
+    assert not file["gate"]["passed"]
+    assert not stale.exists()
+
+
+def test_flicker_has_a_limit_of_its_own(saved, photos, tmp_path):
+    clip = ("--video", photos, "--video-frames", "4", "--max-flicker-rise", "-1000")
+    with pytest.raises(GateFailed, match="flicker rises"):
+        run(saved, "--to", "float32", "-o", tmp_path, "--calibration", photos, *clip, *LOOSE)
+    with pytest.raises(InputError, match="no --video"):
+        run(saved, "--to", "float32", "--calibration", photos, "--max-flicker-rise", "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tflite", b"", "empty file"),
+        ("a.tflite", b"no model at all, but text", "no TFLite model"),
+        ("a.tflite", b"\x1c\x00\x00\x00TFL3" + bytes(300), "truncated or damaged"),
+        ("a.keras", b"", "empty file"),
+        ("a.keras", b"PK\x03\x04 not really", "no loadable Keras model"),
+        ("a.onnx", b"something", "expected .keras"),
+    ],
+)
+def test_broken_input_is_one_line(name, content, message, photos, spec, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "spec.json").write_text(spec.to_json())
+    with pytest.raises(ModelError, match=message) as raised:
+        run(tmp_path / name, "--to", "int8", "-o", tmp_path / "dist", "--calibration", photos)
+    assert raised.value.exit_code == 2
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "dist").exists()
+
+
+def test_truncated_files_are_refused(outcome, saved, spec, photos, tmp_path):
+    folder, _ = outcome
+    (tmp_path / "spec.json").write_text(spec.to_json())
+    whole = {"m.keras": saved, "m.tflite": folder / "tiny_float32.tflite"}
+    for name, path in whole.items():
+        data = path.read_bytes()
+        for share in (0.1, 0.5, 0.99):
+            (tmp_path / name).write_bytes(data[: int(share * len(data))])
+            with pytest.raises(ModelError):
+                run(tmp_path / name, "--to", "float32", "--calibration", photos)
+
+
+def test_quantized_input_is_refused(outcome, photos):
+    folder, _ = outcome
+    with pytest.raises(ModelError, match="got a quantized model"):
+        run(folder / "tiny_int8.tflite", "--to", "float32", "--calibration", photos)
+
+
+def test_compiled_input_is_refused(photos, data_root):
+    compiled = data_root / "edgetpu" / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
+    with pytest.raises(ModelError, match="compiled for the Edge TPU"):
+        run(compiled, "--to", "float32", "--calibration", photos)
+
+
+def test_bad_usage_is_refused_before_any_work(saved, photos, tmp_path):
+    with pytest.raises(InputError, match="expected some of"):
+        run(saved, "--to", "int4", "--calibration", photos)
+    with pytest.raises(InputError, match="got no model"):
+        run("--to", "int8", "gpu", "--calibration", photos)
+    with pytest.raises(InputError, match="no such folder"):
+        run(saved, "--to", "int8", "--calibration", tmp_path / "nowhere")
+    with pytest.raises(InputError, match="--io"):
+        run(saved, "--to", "int8", "--calibration", photos, "--io", "int4")
+    with pytest.raises(EdgesegError, match="no readable spec"):
+        lonely = tmp_path / "model.keras"
+        lonely.write_bytes(saved.read_bytes())
+        run(lonely, "--to", "int8", "--calibration", photos)

@@ -1,0 +1,130 @@
+"""Post-training quantization: what is in the file and how close its answers are."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeseg.converters.bias_correction import bias_corrected
+from edgeseg.converters.calibration import calibration_tensors
+from edgeseg.converters.checks import integer_reasons
+from edgeseg.converters.flatgraph import read_graph
+from edgeseg.converters.golden import size_cost
+from edgeseg.converters.int8 import convert_int8
+from edgeseg.converters.operators import list_operators
+from edgeseg.errors import InputError
+from edgeseg.preprocess import to_tensor
+from edgeseg.runtime.interpreter import Interpreter
+from edgeseg.spec import read_entries, read_spec
+
+pytest.importorskip("tensorflow", reason="needs the extra convert")
+
+
+@pytest.fixture(scope="module")
+def converted(model, spec, frames):
+    before = [np.array(w) for w in model.get_weights()]
+    data = convert_int8(model, spec, frames)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+    return data
+
+
+def test_file_is_integers_only_with_weights_per_channel(converted):
+    graph = read_graph(converted)
+    assert integer_reasons(graph) == []
+    assert {t.type for t in (*graph.inputs, *graph.outputs)} == {"INT8"}
+    assert {node.name for node in graph.nodes} == {
+        "ADD",
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "LOGISTIC",
+        "RESIZE_BILINEAR",
+    }
+    assert all(op.edgetpu for op in list_operators(converted))
+
+
+def test_masks_stay_close_to_the_float_model(converted, model, spec, frames):
+    interpreter = Interpreter(converted)
+    for frame in frames[:4]:
+        tensor = to_tensor(frame, spec)
+        wanted = np.asarray(model(tensor, training=False))
+        assert wanted.std() > 0.05
+        assert np.abs(interpreter.run(tensor) - wanted).mean() < 0.04
+
+
+def test_spec_and_golden_frame_travel_in_the_file(converted, model, spec):
+    assert read_spec(converted) == spec
+    entries = read_entries(converted)
+    frame = cv2.imdecode(np.frombuffer(entries["golden.png"], np.uint8), cv2.IMREAD_COLOR)
+    mask = cv2.imdecode(np.frombuffer(entries["golden_mask.png"], np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert max(frame.shape[:2]) <= max(spec.width, spec.height)
+    wanted = np.asarray(model(to_tensor(frame, spec), training=False))[0, ..., 0]
+    assert mask.shape == wanted.shape
+    assert np.abs(mask / 255 - wanted).max() <= 0.5 / 255 + 1e-4
+    assert size_cost(converted) > len(entries["golden.png"]) + len(entries["golden_mask.png"])
+
+
+def test_equal_input_gives_equal_bytes(converted, model, spec, frames):
+    assert convert_int8(model, spec, frames) == converted
+
+
+def test_uint8_only_changes_the_edges(model, spec, frames):
+    graph = read_graph(convert_int8(model, spec, frames[:2], io="uint8"))
+    assert {t.type for t in (*graph.inputs, *graph.outputs)} == {"UINT8"}
+    assert [node.name for node in graph.nodes].count("QUANTIZE") == 2
+    assert integer_reasons(graph) == []
+
+
+def test_float_edges_are_found(model, spec, frames):
+    graph = read_graph(convert_int8(model, spec, frames[:2], io="float32"))
+    assert integer_reasons(graph, float_edges=True) == []
+    assert integer_reasons(graph) == ["input or output is floating point"]
+
+
+def test_calibration_feeds_masks_back(video_model, video_spec, frames):
+    answers = iter(np.linspace(0.2, 0.9, len(frames)).astype(np.float32))
+    tensors = list(
+        calibration_tensors(
+            frames, video_spec, lambda tensor: np.full((1, 32, 32, 1), next(answers), np.float32)
+        )
+    )
+    masks = [tensor[0, ..., 3] for tensor in tensors]
+    assert not masks[0].any()
+    assert np.allclose(masks[1], np.linspace(0.2, 0.9, len(frames))[1])
+    assert np.allclose(masks[2], np.linspace(0.2, 0.9, len(frames))[1])
+    converted = convert_int8(video_model, video_spec, frames[:3])
+    assert read_graph(converted).inputs[0].shape == (1, 64, 64, 4)
+
+
+def test_bias_correction_takes_out_the_mean_shift(model, spec, frames):
+    keras = pytest.importorskip("keras")
+    tensors = [to_tensor(frame, spec) for frame in frames[:4]]
+    layer = "encoder2_block_project"
+    rounded = keras.models.clone_model(model)
+
+    def shift(candidate):
+        rounded.set_weights(candidate.get_weights())
+        kernel, bias = rounded.get_layer(layer).get_weights()
+        step = np.abs(kernel).max(axis=(0, 1, 2), keepdims=True) / 127
+        rounded.get_layer(layer).set_weights([np.rint(kernel / step) * step, bias])
+        # Only this layer's own error counts: its input is the float model's.
+        probe = keras.Model(model.inputs, model.get_layer(layer).input)
+        errors = []
+        for tensor in tensors:
+            features = probe([tensor])
+            got = rounded.get_layer(layer)(features)
+            errors.append(np.asarray(got - model.get_layer(layer)(features)).mean(axis=(0, 1, 2)))
+        return np.abs(np.mean(errors, axis=0)).max()
+
+    before = shift(model)
+    assert before > 1e-4
+    assert shift(bias_corrected(model, tensors)) < before / 20
+
+
+def test_bad_arguments_are_refused(model, spec, video_spec, frames):
+    with pytest.raises(InputError, match="got none"):
+        convert_int8(model, spec, [])
+    with pytest.raises(InputError, match="got 'int4'"):
+        convert_int8(model, spec, frames[:1], io="int4")
+    with pytest.raises(InputError, match=r"expected \(1, 64, 64, 4\)"):
+        convert_int8(model, video_spec, frames[:1])
