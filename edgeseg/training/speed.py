@@ -1,4 +1,4 @@
-"""Does the input pipeline keep up? Images per second of the pipeline alone and of the step alone."""
+"""Images per second of the input pipeline alone and of the training step alone."""
 
 from __future__ import annotations
 
