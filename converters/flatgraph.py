@@ -5,7 +5,6 @@ No tensorflow is needed: `edgeseg inspect` runs with the base install.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from edgeseg.errors import MissingExtra, ModelError
+from edgeseg.errors import ModelError
 from edgeseg.spec import check_flatbuffer, flatbuffer
 
-SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
+from .schema import schema_module, unpack
+
 COMPILED_OPERATOR = "edgetpu-custom-op"
 
 
@@ -120,24 +120,13 @@ def read_graph(model: bytes, *, origin: str = "model") -> Graph:
     check_flatbuffer(model, origin=origin)
     schema = schema_module()
     try:
-        root = schema.ModelT.InitFromObj(schema.Model.GetRootAs(flatbuffer(model), 0))
-        return _graph(schema, root)
+        return _graph(schema, unpack(flatbuffer(model)))
     # Offsets of a damaged file point anywhere, so that reading it fails in any way.
     except Exception as error:
         raise ModelError(
             f"{origin}: got a truncated or damaged TFLite model "
             f"({type(error).__name__}: {error}), expected a complete file"
         ) from None
-
-
-def schema_module() -> ModuleType:
-    """The flatbuffer schema of TFLite as Python classes; MissingExtra where no package has it."""
-    for name in SCHEMAS:
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            continue
-    raise MissingExtra("reading a model's operators needs ai-edge-litert: pip install edgeseg")
 
 
 def _graph(schema: ModuleType, root: Any) -> Graph:

@@ -8,17 +8,11 @@ import numpy as np
 
 from edgeseg.errors import require
 
-from .flatgraph import schema_module
+from .schema import schema_module, unpack
 
 # What the schema demands of every buffer ("force_align: 16").
 ALIGNMENT = 16
 IDENTIFIER = b"TFL3"
-
-
-def unpack(model: bytes) -> Any:
-    """The schema's object of a bare flatbuffer, to be changed and packed again."""
-    schema = schema_module()
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
 
 
 def pack(root: Any) -> bytes:

@@ -11,7 +11,8 @@ import numpy as np
 from edgeseg.errors import InputError, require
 
 from .flatgraph import read_graph
-from .flatwrite import with_signature
+from .flatwrite import pack, with_signature
+from .schema import unpack
 
 SIGNATURE = "serving_default"
 
@@ -71,4 +72,6 @@ def _run(
     if tensors:
         name = read_graph(named).inputs[0].name
         ranges = quantizer.calibrate({SIGNATURE: [{name: tensor} for tensor in tensors]})
-    return bytes(quantizer.quantize(ranges).quantized_model)
+    # Its constants lie behind the flatbuffer, where older runtimes and the Edge TPU compiler
+    # do not look: packing puts them back inside.
+    return pack(unpack(bytes(quantizer.quantize(ranges).quantized_model)))

@@ -195,7 +195,7 @@ def test_bad_usage_is_refused_before_any_work(saved, photos, tmp_path):
         run(saved, "--to", "int8", "--calibration", tmp_path / "nowhere")
     with pytest.raises(InputError, match="--io"):
         run(saved, "--to", "int8", "--calibration", photos, "--io", "int4")
+    lonely = tmp_path / "model.keras"
+    lonely.write_bytes(saved.read_bytes())
     with pytest.raises(EdgesegError, match="no readable spec"):
-        lonely = tmp_path / "model.keras"
-        lonely.write_bytes(saved.read_bytes())
         run(lonely, "--to", "int8", "--calibration", photos)

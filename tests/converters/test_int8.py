@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-
 from edgeseg.converters.bias_correction import bias_corrected
 from edgeseg.converters.calibration import calibration_tensors
 from edgeseg.converters.checks import integer_reasons
@@ -13,6 +12,7 @@ from edgeseg.converters.flatgraph import read_graph
 from edgeseg.converters.golden import size_cost
 from edgeseg.converters.int8 import convert_int8
 from edgeseg.converters.operators import list_operators
+
 from edgeseg.errors import InputError
 from edgeseg.preprocess import to_tensor
 from edgeseg.runtime.interpreter import Interpreter
