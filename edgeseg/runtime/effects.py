@@ -139,6 +139,7 @@ class Blur(Plain):
             raise InputError(f"blur strength: got {strength:g}, expected pixels above 0")
         self._strength = strength
         self._compositor = Compositor()
+        self._blurred = np.empty((0, 0, 3), np.uint8)
 
     def apply(self, frame: np.ndarray, answer: Segmentation) -> np.ndarray:
         """See Effect."""
@@ -160,7 +161,9 @@ class Blur(Plain):
         weights = cv2.merge([weight.astype(np.float32)] * 3)
         sums = _soften(cv2.multiply(small, weights, dtype=cv2.CV_32F), sigma)
         blurred = cv2.divide(sums, _soften(weights, sigma), dtype=cv2.CV_8U)
-        return cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
+        if self._blurred.shape != frame.shape:
+            self._blurred = np.empty_like(frame)
+        return cv2.resize(blurred, (width, height), dst=self._blurred)
 
 
 class Replace(Plain):

@@ -70,7 +70,7 @@ def disagreement(answer: np.ndarray, truth: np.ndarray) -> str | None:
 
 
 def _decode(png: bytes, flag: int) -> np.ndarray | None:
-    return cv2.imdecode(np.frombuffer(png, np.uint8), flag)
+    return cv2.imdecode(np.frombuffer(png, np.uint8), flag) if png else None
 
 
 def _pattern(spec: ModelSpec) -> np.ndarray:

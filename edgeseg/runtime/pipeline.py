@@ -45,10 +45,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Captured:
-    """A frame and the moment, on the monotonic clock, at which it was captured."""
+    """A frame, the moment at which it was captured on the monotonic clock, and its pixels
+    as the model sees them where they were made right away."""
 
     frame: np.ndarray
     moment: float
+    pixels: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,10 @@ class Pipeline:
             if frame is None:
                 break
             self._shape = frame.shape
-            if not self._frames.give(Captured(frame, time.perf_counter())):
+            moment = time.perf_counter()
+            # Here it overlaps with the network; for a frame that may be dropped it would be waste.
+            pixels = self._pixels(frame) if self._options.every_frame else None
+            if not self._frames.give(Captured(frame, moment, pixels)):
                 break
             count += 1
         self._frames.close()
@@ -171,8 +176,9 @@ class Pipeline:
     def _infer(self) -> None:
         segmenter, stage = self._segmenter, self.statistics.stage
         for captured in _items(self._frames):
-            with stage("preprocess"):
-                pixels = segmenter.pixels(captured.frame)
+            pixels = captured.pixels
+            if pixels is None:
+                pixels = self._pixels(captured.frame)
             with stage("infer"):
                 scores = segmenter.scores(pixels)
             with stage("temporal"):
@@ -180,6 +186,10 @@ class Pipeline:
             if not self._answers.give(Segmented(captured, scores)):
                 break
         self._answers.close()
+
+    def _pixels(self, frame: np.ndarray) -> np.ndarray:
+        with self.statistics.stage("preprocess"):
+            return self._segmenter.pixels(frame)
 
     def _output(self) -> None:
         self._last_output = time.monotonic()

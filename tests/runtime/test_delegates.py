@@ -1,0 +1,187 @@
+"""The delegate chain and the watchdog, with delegates that fail in every way they do."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edgeseg import DelegateError, ModelError
+from edgeseg.runtime import delegates
+from edgeseg.runtime.compiled import CompiledInterpreter, quiet_stderr
+from edgeseg.runtime.delegates import choose, ops_per_device
+from edgeseg.runtime.golden import Golden, disagreement
+from edgeseg.runtime.interpreter import Interpreter
+from edgeseg.runtime.watchdog import FROZEN_AFTER, Guarded
+from edgeseg.spec import load_model, read_spec
+
+
+def opener(interpreter: object) -> Callable[[bytes, int | None], object]:
+    return lambda model, threads: interpreter
+
+
+def frame(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
+
+
+def test_auto_falls_back_to_the_cpu_with_a_reason_each(
+    person_model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delegates, "gpu_present", lambda: False)
+    choice = choose(person_model, read_spec(person_model))
+    assert choice.name == "cpu"
+    assert list(choice.refused) == ["edgetpu", "gpu"]
+    assert "not compiled" in choice.refused["edgetpu"]
+    assert "no GPU" in choice.refused["gpu"]
+    assert sum(ops_per_device(choice.interpreter).values()) > 50
+
+
+def test_named_delegate_fails_with_the_reason(
+    person_model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delegates, "gpu_present", lambda: False)
+    with pytest.raises(DelegateError, match="no GPU device"):
+        choose(person_model, read_spec(person_model), delegate="gpu")
+    with pytest.raises(DelegateError, match="expected one of auto, edgetpu, gpu, cpu"):
+        choose(person_model, read_spec(person_model), delegate="npu")
+
+
+def test_compiled_model_agrees_with_the_golden_frame(person_model: bytes) -> None:
+    pytest.importorskip("ai_edge_litert.compiled_model")
+    spec = read_spec(person_model)
+    reference = Interpreter(person_model, threads=1)
+    golden = Golden.of(person_model, spec, reference)
+    assert golden.answer.max() > 0.5, "a golden frame without foreground checks nothing"
+    compiled = CompiledInterpreter(person_model, accelerator="CPU")
+    with quiet_stderr():
+        assert golden.objection(compiled, spec) is None
+    assert golden.objection(reference, spec) is None
+
+
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [
+        (lambda x: 1 - (x[..., :1] > 127), "differs by"),
+        (lambda x: np.full((1, 32, 32, 1), np.nan), "NaN"),
+        (lambda x: np.zeros((1, 32, 32, 1)), "differs by"),
+    ],
+)
+def test_wrong_delegate_is_passed_over(
+    fake_model, fake_interpreter, honest, on_cpu, monkeypatch, lie, reason: str
+) -> None:
+    data, spec = load_model(fake_model())
+    on_cpu(fake_interpreter(honest))
+    monkeypatch.setitem(delegates.OPENERS, "gpu", opener(fake_interpreter(lie)))
+    choice = choose(data, spec)
+    assert choice.name == "cpu"
+    assert "golden frame" in choice.refused["gpu"]
+    assert reason in choice.refused["gpu"]
+    with pytest.raises(DelegateError, match=reason):
+        choose(data, spec, delegate="gpu")
+
+
+def test_right_delegate_is_taken_unless_it_is_slower(
+    fake_model, fake_interpreter, honest, on_cpu, monkeypatch
+) -> None:
+    def slowly(stored: np.ndarray) -> np.ndarray:
+        time.sleep(0.01)
+        return honest(stored)
+
+    data, spec = load_model(fake_model())
+    on_cpu(fake_interpreter(slowly))
+    monkeypatch.setitem(delegates.OPENERS, "gpu", opener(fake_interpreter(honest)))
+    assert choose(data, spec).name == "gpu"
+    on_cpu(fake_interpreter(honest))
+    monkeypatch.setitem(delegates.OPENERS, "gpu", opener(fake_interpreter(slowly)))
+    choice = choose(data, spec)
+    assert choice.name == "cpu"
+    assert "slower" in choice.refused["gpu"]
+    assert choose(data, spec, delegate="gpu").name == "gpu", "an explicit choice is obeyed"
+
+
+def test_disagreement() -> None:
+    truth = np.zeros((10, 10), np.float32)
+    truth[:5] = 1
+    assert disagreement(truth * 0.98 + 0.01, truth) is None
+    assert "expected (10, 10)" in str(disagreement(np.zeros((5, 5)), truth))
+    shifted = np.roll(truth, 1, axis=0) * 0.1 + truth * 0.45
+    assert disagreement(shifted, truth) is not None
+    classes = np.arange(100).reshape(10, 10) % 3
+    assert disagreement(classes, classes) is None
+    assert "classes" in str(disagreement((classes + 1) % 3, classes))
+
+
+def watched(fake_interpreter, lie, honest, **options) -> tuple[Guarded, list[int]]:
+    opened: list[int] = []
+
+    def open_cpu() -> object:
+        opened.append(1)
+        return fake_interpreter(honest)
+
+    return Guarded(fake_interpreter(lie), name="gpu", open_cpu=open_cpu, **options), opened
+
+
+@pytest.mark.parametrize("fault", ["nan", "raise", "hang"])
+def test_watchdog_moves_to_the_cpu(fake_interpreter, honest, caplog, fault: str) -> None:
+    calls = {"n": 0}
+
+    def lie(stored: np.ndarray) -> np.ndarray:
+        calls["n"] += 1
+        if calls["n"] < 3:
+            return honest(stored)
+        if fault == "raise":
+            raise RuntimeError("device lost")
+        if fault == "hang":
+            time.sleep(1.0)
+        return honest(stored) * np.nan
+
+    guarded, opened = watched(fake_interpreter, lie, honest, hang_s=0.2)
+    with caplog.at_level(logging.WARNING, "edgeseg"):
+        for seed in range(6):
+            answer = guarded.run(frame(seed))
+            assert np.array_equal(answer, honest(frame(seed)).astype(np.float32))
+    assert guarded.name == "cpu"
+    assert len(opened) == 1
+    assert len(guarded.warnings) == 1
+    assert len(caplog.records) == 1
+    assert {"nan": "NaN", "raise": "device lost", "hang": "0.2 s"}[fault] in guarded.warnings[0]
+
+
+def test_watchdog_notices_a_frozen_answer(fake_interpreter, honest) -> None:
+    first = honest(frame(0))
+    guarded, opened = watched(fake_interpreter, lambda stored: first, honest)
+    for seed in range(FROZEN_AFTER + 2):
+        answer = guarded.run(frame(seed))
+    assert guarded.name == "cpu"
+    assert "same answer" in guarded.warnings[0]
+    assert np.array_equal(answer, honest(frame(FROZEN_AFTER + 1)).astype(np.float32))
+
+
+def test_an_empty_room_is_not_frozen(fake_interpreter) -> None:
+    def empty(stored: np.ndarray) -> np.ndarray:
+        return np.zeros((1, 32, 32, 1))
+
+    guarded, opened = watched(fake_interpreter, empty, empty)
+    for seed in range(3 * FROZEN_AFTER):
+        guarded.run(frame(seed))
+    assert guarded.name == "gpu"
+    assert len(opened) == 1
+    assert guarded.warnings == []
+
+
+def test_the_same_picture_again_is_not_frozen(fake_interpreter, honest) -> None:
+    guarded, opened = watched(fake_interpreter, honest, honest)
+    for _ in range(3 * FROZEN_AFTER):
+        guarded.run(frame(0))
+    assert guarded.name == "gpu"
+    assert opened == []
+
+
+def test_nan_on_the_cpu_is_an_error(fake_interpreter) -> None:
+    broken = fake_interpreter(lambda stored: np.full((1, 32, 32, 1), np.nan))
+    guarded = Guarded(broken, name="cpu", open_cpu=lambda: broken)
+    with pytest.raises(ModelError, match="NaN"):
+        guarded.run(frame(0))

@@ -1,0 +1,144 @@
+"""Blob removal and the guided filter, on masks whose right answer is known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeseg import InputError, Segmenter, boxes
+from edgeseg.runtime.refine import HIGH, LOW, SMALLEST, BlobFilter, guided
+
+
+def two_people(left: float, right: float) -> np.ndarray:
+    mask = np.zeros((128, 128), np.float32)
+    mask[30:110, 10:40] = left
+    mask[30:110, 80:110] = right
+    return mask
+
+
+def test_two_people_both_stay_whoever_is_larger_or_surer() -> None:
+    blobs = BlobFilter()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        left, right = rng.uniform(0.7, 1.0, 2)
+        mask = two_people(left, right)
+        mask[: rng.integers(30, 60), :64] = 0
+        assert np.array_equal(blobs(mask), mask)
+
+
+def test_weak_and_small_regions_go() -> None:
+    mask = two_people(0.95, (LOW + HIGH) / 2)
+    mask[5:8, 60:63] = 1.0
+    cleaned = BlobFilter()(mask)
+    assert np.array_equal(cleaned[:, :50], mask[:, :50])
+    assert cleaned[:, 55:].max() == 0
+
+
+def test_soft_rim_of_a_kept_region_stays() -> None:
+    mask = cv2.GaussianBlur(two_people(1.0, 0.5), (9, 9), 0)
+    cleaned = BlobFilter()(mask)
+    rim = (mask > 0.1) & (mask < LOW) & (np.arange(128) < 50)
+    assert rim.any()
+    np.testing.assert_array_equal(cleaned[rim], mask[rim])
+
+
+def test_a_region_around_the_limit_does_not_blink() -> None:
+    side = int(np.sqrt(SMALLEST * 128 * 128)) + 1
+
+    def speck(size: int) -> np.ndarray:
+        mask = np.zeros((128, 128), np.float32)
+        mask[40 : 40 + size, 40 : 40 + size] = 1
+        return mask
+
+    assert BlobFilter()(speck(side - 1)).max() == 0
+    blobs = BlobFilter()
+    assert all(blobs(speck(side - i % 2)).max() == 1 for i in range(10))
+    blobs.reset()
+    assert blobs(speck(side - 1)).max() == 0
+
+
+def test_guided_filter_moves_the_edge_to_the_frames() -> None:
+    frame = np.full((256, 256, 3), 40, np.uint8)
+    frame[:, 100:] = 210
+    # The network's edge is soft, and 4 of its pixels beside the frame's.
+    x = np.arange(64)
+    mask = np.repeat(np.clip((x - 26) / 4 + 0.5, 0, 1)[None], 64, axis=0).astype(np.float32)
+    truth = np.zeros((128, 128), bool)
+    truth[:, 50:] = True
+    plain = cv2.resize(mask, (128, 128)) > 0.5
+    sharp = guided(mask, frame)
+    assert sharp.shape == (128, 128)
+    assert sharp.min() >= 0
+    assert sharp.max() <= 1
+    assert ((sharp > 0.5) != truth).sum() < 0.5 * (plain != truth).sum()
+
+
+def test_guided_filter_leaves_a_flat_frame_alone() -> None:
+    mask = np.zeros((64, 64), np.float32)
+    mask[16:48, 16:48] = 1
+    result = guided(mask, np.full((128, 128, 3), 90, np.uint8))
+    assert result[28:36, 28:36].min() > 0.99
+    assert result[:4].max() < 0.01
+
+
+def test_segment_gives_the_frames_size_and_range(sample_frames) -> None:
+    frame = sample_frames[0]
+    with Segmenter(delegate="cpu", threads=1) as segmenter:
+        mask = segmenter.segment(frame)
+    assert mask.shape == frame.shape[:2]
+    assert mask.dtype == np.float32
+    assert mask.min() >= 0
+    assert mask.max() <= 1
+    # The face of the photograph's person is person, the flag's corner is not.
+    assert mask[60:100, 110:130].mean() > 0.7
+    assert mask[5:25, 200:215].mean() < 0.2
+
+
+def test_bad_frames_are_told() -> None:
+    with Segmenter(delegate="cpu") as segmenter:
+        for bad in (
+            np.zeros((4, 4, 3), np.float32),
+            np.zeros((4, 4), np.uint8),
+            np.zeros((0, 4, 3), np.uint8),
+            "photo.jpg",
+        ):
+            with pytest.raises(ValueError, match="expected"):
+                segmenter.segment(bad)
+
+
+def test_classes_have_scores_and_labels(fake_model, fake_interpreter, on_cpu) -> None:
+    def three(stored: np.ndarray) -> np.ndarray:
+        level = stored[..., 0] / 255
+        return np.stack([1 - level, level * 0.75, level * 0.25], axis=-1)
+
+    on_cpu(fake_interpreter(three, classes=3))
+    segmenter = Segmenter(fake_model(labels=("sky", "road", "car")), delegate="cpu")
+    frame = np.zeros((40, 60, 3), np.uint8)
+    frame[:, 30:] = 255
+    scores, labels = segmenter.segment_classes(frame)
+    assert scores.shape == (40, 60, 3)
+    assert labels.dtype == np.uint8
+    assert set(np.unique(labels[:, :25])) == {0}
+    assert set(np.unique(labels[:, 35:])) == {1}
+    foreground = segmenter.segment(frame)
+    assert foreground[:, :25].max() < 0.01
+    assert foreground[:, 35:].min() > 0.99
+
+
+def test_boxes() -> None:
+    mask = np.zeros((20, 30), np.float32)
+    mask[2:6, 3:9] = 0.9
+    mask[10:12, 20:22] = 0.8
+    mask[15, 5] = 0.3
+    found = boxes(mask)
+    assert [(b.left, b.top, b.width, b.height, b.area) for b in found] == [
+        (3, 2, 6, 4, 24),
+        (20, 10, 2, 2, 4),
+    ]
+    assert boxes((mask * 255).astype(np.uint8)) == found
+    assert boxes(mask > 0.5) == found
+    assert len(boxes(mask, smallest=5)) == 1
+    assert boxes(np.zeros((5, 5))) == []
+    with pytest.raises(InputError, match="expected bool, float or uint8"):
+        boxes(np.zeros((5, 5, 3)))

@@ -1,0 +1,250 @@
+"""Every source that needs no hardware, and what is said where there is nothing to read."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeseg import InputError, SourceError
+from edgeseg.runtime import capture
+from edgeseg.runtime.capture import Camera, Stream
+from edgeseg.runtime.sample import Sample
+from edgeseg.runtime.source import Source
+from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size
+
+
+def frames_of(source: Source) -> list[np.ndarray]:
+    frames = []
+    while (frame := source.read()) is not None:
+        frames.append(frame)
+    source.close()
+    return frames
+
+
+def test_video_file_gives_every_frame_in_order(clip: Path) -> None:
+    source = open_source(str(clip))
+    assert source.fps == 25
+    assert source.count == 20
+    assert not source.live
+    assert source.sound == clip
+    levels = [frame.mean() for frame in frames_of(source)]
+    np.testing.assert_allclose(levels, np.arange(20) * 10 + 20, atol=3)
+
+
+def test_folder_and_image(tmp_path: Path) -> None:
+    for index in (2, 0, 1):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((4, 6, 3), index, np.uint8))
+    (tmp_path / "notes.txt").write_text("no image")
+    source = open_source(str(tmp_path))
+    assert source.count == 3
+    assert [int(frame[0, 0, 0]) for frame in frames_of(source)] == [0, 1, 2]
+    assert len(frames_of(open_source(str(tmp_path / "1.png")))) == 1
+
+
+def test_sample_is_the_same_every_time_and_fills_the_frame() -> None:
+    pytest.importorskip("skimage")
+    source = open_source("sample", size=(320, 180))
+    first = [source.read() for _ in range(3)]
+    again = Sample(size=(320, 180))
+    for index, frame in enumerate(first):
+        assert frame is not None
+        assert frame.shape == (180, 320, 3)
+        assert np.array_equal(frame, again.frame(index))
+    assert not np.array_equal(first[0], first[2])
+    for index in range(0, 1000, 37):
+        # The corners are never outside of the photograph, where it would be black.
+        corners = again.frame(index)[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert (corners.max(axis=1) > 0).all()
+
+
+def test_raw_frames() -> None:
+    read, write = os.pipe()
+    source = RawInput(width=4, height=2, fd=read, wait_s=0.3)
+    sent = np.arange(24, dtype=np.uint8)
+    os.write(write, sent.tobytes() + sent.tobytes()[:10])
+    frame = source.read()
+    assert frame is not None
+    assert np.array_equal(frame.ravel(), sent)
+    with pytest.raises(SourceError, match="10 bytes into a frame"):
+        source.read()
+    os.write(write, b"x")
+    os.close(write)
+    with pytest.raises(SourceError, match="got 1 bytes of a last frame, expected 24"):
+        source.read()
+    assert source.read() is None
+    os.close(read)
+
+
+def test_raw_frames_can_be_interrupted() -> None:
+    read, write = os.pipe()
+    source = RawInput(width=4, height=2, fd=read, wait_s=30)
+    threading.Timer(0.2, source.interrupt).start()
+    assert source.read() is None
+    os.close(read)
+    os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no-such-thing", "expected sample, a camera"),
+        ("empty.mp4", "empty file"),
+        ("text.mp4", "no video"),
+        ("text.jpg", "no image"),
+        ("empty.jpg", "empty file"),
+        ("folder", "folder without images"),
+        ("/dev/video97", "camera"),
+        ("-", "--size"),
+    ],
+)
+def test_nothing_to_read(tmp_path: Path, monkeypatch, name: str, message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.mp4").write_text("this is a text")
+    (tmp_path / "text.jpg").write_text("this is a text")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SourceError, match=message):
+        open_source(name)
+
+
+def test_truncated_video_gives_what_is_there(tmp_path: Path, clip: Path) -> None:
+    broken = tmp_path / "broken.avi"
+    # Without its index, and with the last pictures missing.
+    broken.write_bytes(clip.read_bytes()[: clip.stat().st_size * 9 // 10])
+    assert 0 < len(frames_of(open_source(str(broken)))) < 20
+
+
+def test_size() -> None:
+    assert parse_size("1280x720") == (1280, 720)
+    assert parse_size(None) is None
+    for bad in ("720", "0x4", "axb", "1x2x3", "-1x2"):
+        with pytest.raises(InputError, match="WIDTHxHEIGHT"):
+            parse_size(bad)
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """A port that accepts connections and never says anything."""
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen()
+    yield server.getsockname()[1]
+    server.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_an_address_that_never_answers_is_given_up(silent_server: int, scheme: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(SourceError, match="no video within 0.5 s"):
+        Stream(f"{scheme}://127.0.0.1:{silent_server}/x", wait_s=0.5)
+    # Bounded: the limit itself, and the join's second on top.
+    assert time.monotonic() - start < 10
+
+
+def test_video_behind_http(clip: Path) -> None:
+    handler = functools.partial(QuietHandler, directory=str(clip.parent))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    source = open_source(f"http://127.0.0.1:{server.server_address[1]}/{clip.name}", wait_s=5)
+    assert not source.live
+    assert len(frames_of(source)) == 20
+    server.shutdown()
+    server.server_close()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class FlakyCapture:
+    """A camera that gives `good` frames and is gone then; the n-th opening fails where told."""
+
+    opened = 0
+    refuse: tuple[int, ...] = ()
+    good = 3
+
+    def __init__(self, *_: object) -> None:
+        type(self).opened += 1
+        self._number = type(self).opened
+        self._left = self.good
+
+    def isOpened(self) -> bool:
+        return self._number not in self.refuse
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self._left -= 1
+        if self._left < 0:
+            return False, None
+        return True, np.full((4, 4, 3), self._number, np.uint8)
+
+    def get(self, _: int) -> float:
+        return 0.0
+
+    def set(self, *_: object) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.fixture
+def flaky(monkeypatch: pytest.MonkeyPatch) -> type[FlakyCapture]:
+    class Fresh(FlakyCapture):
+        pass
+
+    monkeypatch.setattr(capture.cv2, "VideoCapture", Fresh)
+    monkeypatch.setattr(capture, "FIRST_PAUSE_S", 0.01)
+    return Fresh
+
+
+def test_a_camera_that_vanishes_is_opened_again(flaky: type[FlakyCapture], capsys) -> None:
+    flaky.refuse = (2, 3)
+    camera = Camera("0")
+    seen = [int(camera.read()[0, 0, 0]) for _ in range(8)]
+    assert seen == [1, 1, 1, 4, 4, 4, 5, 5]
+    assert camera.reopened == 2
+    assert "opening it again" in capsys.readouterr().err
+
+
+def test_a_camera_that_stays_away_is_an_error(flaky: type[FlakyCapture]) -> None:
+    flaky.refuse = tuple(range(2, 100))
+    camera = Camera("0", reopen_s=0.1)
+    for _ in range(3):
+        camera.read()
+    with pytest.raises(SourceError, match="gone for 0.1 s"):
+        camera.read()
+
+
+def test_looking_for_a_camera_can_be_interrupted(flaky: type[FlakyCapture]) -> None:
+    flaky.refuse = tuple(range(2, 100))
+    camera = Camera("0", reopen_s=60)
+    for _ in range(3):
+        camera.read()
+    threading.Timer(0.1, camera.interrupt).start()
+    assert camera.read() is None
+
+
+def test_no_camera(flaky: type[FlakyCapture]) -> None:
+    flaky.refuse = (1,)
+    with pytest.raises(SourceError, match="camera 3: got no camera"):
+        Camera("3")
+
+
+def test_paced_source_keeps_time(clip: Path) -> None:
+    source = Paced(open_source(str(clip)), fps=100)
+    assert source.live
+    start = time.monotonic()
+    assert len(frames_of(source)) == 20
+    assert time.monotonic() - start >= 0.18

@@ -1,0 +1,204 @@
+"""Filters by their formulas, scene cuts, ghosts, and the acceptance on real video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edgeseg import InputError, Segmenter
+from edgeseg.runtime.motion import SceneCut, thumbnail
+from edgeseg.runtime.segmenter import AUDIT_EVERY, ghost
+from edgeseg.runtime.temporal import FILTERS, Flow, make_filter, uncertainty
+
+GREY = np.full((64, 64), 100, np.uint8)
+
+
+def scores(value: float) -> np.ndarray:
+    return np.full((8, 8, 1), value, np.float32)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_first_frame_passes_and_reset_forgets(name: str) -> None:
+    chosen = make_filter(name)
+    assert np.array_equal(chosen.apply(scores(0.7), GREY), scores(0.7))
+    chosen.apply(scores(0.3), GREY)
+    chosen.reset()
+    assert chosen.previous is None
+    assert np.array_equal(chosen.apply(scores(0.4), GREY), scores(0.4))
+
+
+def test_unknown_filter_lists_the_known() -> None:
+    with pytest.raises(InputError, match="none, ema, blend, flow"):
+        make_filter("kalman")
+
+
+def test_none_and_ema() -> None:
+    none, ema = make_filter("none"), make_filter("ema")
+    for value in (0.8, 0.2):
+        plain, mean = none.apply(scores(value), GREY), ema.apply(scores(value), GREY)
+    assert plain[0, 0, 0] == pytest.approx(0.2)
+    assert mean[0, 0, 0] == pytest.approx(0.5)
+
+
+def test_uncertainty_is_mediapipes_polynomial() -> None:
+    values = np.array([[[0.0], [0.25], [0.5], [1.0]]], np.float32)
+    x = (np.float64(0.25) - 0.5) ** 2
+    quarter = 1 - min(
+        1, x * (5.68842 - 0.748699 * x - 57.8051 * x**2 + 291.309 * x**3 - 624.717 * x**4)
+    )
+    found = uncertainty(values).ravel()
+    # The table has 256 entries: 0.25 is read at 64/255.
+    np.testing.assert_allclose(found, [0, quarter, 1, 0], atol=0.02)
+
+
+def test_blend_keeps_the_sure_and_smooths_the_undecided() -> None:
+    blend = make_filter("blend")
+    blend.apply(scores(1.0), GREY)
+    assert blend.apply(scores(0.0), GREY)[0, 0, 0] == pytest.approx(0.0, abs=0.01)
+    blend.reset()
+    blend.apply(scores(1.0), GREY)
+    assert blend.apply(scores(0.5), GREY)[0, 0, 0] == pytest.approx(0.95, abs=0.01)
+
+
+def textured(shift: int) -> np.ndarray:
+    """A bumpy grey picture, moved to the right by `shift` pixels."""
+    y, x = np.mgrid[0:64, 0:64]
+    waves = np.sin((x - shift) / 4.0) + np.cos(y / 5.0) + np.sin((x - shift + y) / 7.0)
+    return (128 + 40 * waves).clip(0, 255).astype(np.uint8)
+
+
+def test_flow_moves_the_previous_mask_along() -> None:
+    mask = np.zeros((64, 64, 1), np.float32)
+    mask[20:40, 20:40] = 1
+    flow = Flow()
+    flow.apply(mask, textured(0))
+    moved = flow.carry(textured(4))
+    assert moved.shape == mask.shape
+    expected = np.roll(mask, 4, axis=1)
+    assert np.abs(moved - expected).mean() < 0.3 * np.abs(mask - expected).mean()
+
+
+def test_flow_pushes_undecided_scores_to_the_side_of_before() -> None:
+    flow = Flow(push=0.1)
+    flow.apply(scores(0.9), textured(0)[:64])
+    after = flow.apply(scores(0.46), textured(0)[:64])
+    assert after.min() > 0.5
+
+
+def test_carry_without_a_past_is_refused() -> None:
+    with pytest.raises(ValueError, match="no previous mask"):
+        make_filter("flow").carry(GREY)
+
+
+def test_scene_cut() -> None:
+    cut = SceneCut()
+    assert [cut(textured(shift)) for shift in range(0, 12, 2)] == [False] * 6
+    other = np.zeros((64, 64), np.uint8)
+    other[:, :32] = 240
+    assert cut(other)
+    assert not cut(other)
+
+
+def test_two_clips_are_cut_once_and_fast_motion_is_not(data_root) -> None:
+    import cv2
+
+    frames = []
+    for name in ("tennis", "hockey", "breakdance-flare", "dance-twirl"):
+        paths = sorted((data_root / "video" / name / "images").glob("*.jpg"))[:40]
+        frames.append([thumbnail(cv2.imread(str(path))) for path in paths])
+    for one in frames:
+        cut = SceneCut()
+        assert sum(cut(frame) for frame in one) == 0
+    cut = SceneCut()
+    assert [i for i, frame in enumerate(frames[0] + frames[2]) if cut(frame)] == [40]
+
+
+def test_segmenter_forgets_at_a_cut(fake_model, fake_interpreter, honest, on_cpu) -> None:
+    on_cpu(fake_interpreter(honest))
+    segmenter = Segmenter(fake_model(), delegate="cpu", temporal="ema", refine=False)
+    left = np.zeros((64, 64, 3), np.uint8)
+    left[:, :32] = 255
+    for _ in range(4):
+        segmenter.segment(left)
+    mask = segmenter.segment(255 - left)
+    assert segmenter.resets["cut"] == 1
+    assert mask[:, 40:].min() > 0.9
+    assert mask[:, :24].max() < 0.1
+
+
+def test_audit_ends_a_ghost(fake_model, fake_interpreter, on_cpu) -> None:
+    """A network that feeds on its own mask keeps a ghost alive; the audit asks without it."""
+
+    def haunted(stored: np.ndarray) -> np.ndarray:
+        seen = (stored[..., :1] > 127).astype(np.float32)
+        return np.maximum(seen, stored[..., 3:] > 0.5)
+
+    on_cpu(fake_interpreter(haunted, channels=4))
+    segmenter = Segmenter(
+        fake_model(previous_mask=True), delegate="cpu", temporal="none", refine=False
+    )
+    person = np.full((64, 64, 3), 100, np.uint8)
+    person[16:48, 16:48] = 160
+    segmenter.segment(person)
+    room = np.full((64, 64, 3), 100, np.uint8)
+    assert segmenter.segment(room).mean() > 0.2, "the ghost is there"
+    for _ in range(AUDIT_EVERY):
+        mask = segmenter.segment(room)
+    assert mask.max() < 0.1
+    assert segmenter.resets["audit"] == 1
+
+
+def test_ghost() -> None:
+    ours, theirs = np.zeros((10, 10)), np.zeros((10, 10))
+    assert not ghost(ours, theirs)
+    ours[:5] = 1
+    assert ghost(ours, theirs)
+    theirs[:4] = 1
+    assert not ghost(ours, theirs)
+
+
+def test_cadence_runs_the_network_on_every_third_frame(
+    fake_model, fake_interpreter, honest, on_cpu, draw_disc
+) -> None:
+    fake = fake_interpreter(honest)
+    on_cpu(fake)
+    segmenter = Segmenter(fake_model(), delegate="cpu", cadence=3, refine=False)
+    masks = [segmenter.segment(draw_disc(20 + x, 32)) for x in range(9)]
+    assert fake.calls == 3
+    centre = [np.average(np.arange(64), weights=(mask > 0.5).sum(axis=0)) for mask in masks]
+    assert centre[7] > centre[1] + 3, "the mask moves along between two runs"
+    with pytest.raises(InputError, match="cadence"):
+        Segmenter(fake_model(), cadence=0)
+
+
+def measure(data_root, temporal: str) -> tuple[float, float, list[int]]:
+    """Flicker per mille, IoU, and lag of each sequence, over the first 50 frames of each."""
+    import cv2
+
+    from edgeseg.metrics import flicker, iou, lag
+
+    segmenter = Segmenter(delegate="cpu", threads=1, temporal=temporal)
+    flickers, ious, lags = [], [], []
+    for folder in sorted((data_root / "video").iterdir()):
+        segmenter.reset()
+        predictions, truths = [], []
+        for path in sorted((folder / "images").glob("*.jpg"))[:50]:
+            truth = cv2.imread(str(folder / "masks" / f"{path.stem}.png"), cv2.IMREAD_GRAYSCALE)
+            predictions.append(segmenter.segment(cv2.imread(str(path))) > 0.5)
+            truths.append(truth > 127)
+        flickers.append(flicker(predictions, truths))
+        ious.append(np.mean([iou(p, t) for p, t in zip(predictions, truths, strict=True)]))
+        lags.append(lag(predictions, truths))
+    return float(np.mean(flickers)), float(np.mean(ious)), lags
+
+
+def test_default_filter_halves_flicker_without_lag(data_root: Callable[[], object]) -> None:
+    from edgeseg.runtime.segmenter import DEFAULT_TEMPORAL
+
+    plain_flicker, plain_iou, _ = measure(data_root, "none")
+    steady_flicker, steady_iou, lags = measure(data_root, DEFAULT_TEMPORAL)
+    assert steady_flicker < 0.55 * plain_flicker
+    assert steady_iou > plain_iou - 0.005
+    assert max(lags) <= 1
