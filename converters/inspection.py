@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections import Counter
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from edgeseg.errors import ModelError
 from edgeseg.runtime.assets import resolve
 from edgeseg.spec import SPEC_ENTRY, flatbuffer, read_entries, read_spec
 
-from .checks import EDGES, WEIGHTED, integer_reasons
-from .flatgraph import COMPILED_OPERATOR, Graph, Tensor, read_graph
+from .checks import WEIGHTED, integer_reasons
+from .flatgraph import Graph, Tensor, read_graph
 from .macs import multiply_adds
 from .operators import Operator, operators_of
 
@@ -53,12 +54,12 @@ def inspect_model(data: bytes, *, origin: str = "model") -> dict[str, Any]:
         "description": graph.description,
         "subgraphs": graph.subgraphs,
         "edgetpu_compiled": graph.compiled,
-        "parameters": None if graph.compiled else sum(map(_size, weights)),
+        "parameters": None if graph.compiled else sum(prod(tensor.shape) for tensor in weights),
         "multiply_adds": None if None in macs else sum(filter(None, macs)),
         "inputs": [_tensor(tensor) for tensor in graph.inputs],
         "outputs": [_tensor(tensor) for tensor in graph.outputs],
         "quantization": _quantization(graph, weights),
-        **_spec(data, origin=origin),
+        **_spec(data),
         "entries": sorted(read_entries(data)),
         "placement": {"edgetpu": _split(operators, "edgetpu"), "gpu": _split(operators, "gpu")},
         "operators": [
@@ -84,9 +85,9 @@ def _check_complete(data: bytes, graph: Graph, *, origin: str) -> None:
         )
 
 
-def _spec(data: bytes, *, origin: str) -> dict[str, Any]:
+def _spec(data: bytes) -> dict[str, Any]:
     try:
-        spec = read_spec(data, origin=origin)
+        spec = read_spec(data, origin="spec")
     except ModelError as error:
         return {"spec": None, "spec_problem": str(error)}
     return {"spec": json.loads(spec.to_json()), "spec_problem": None}
@@ -103,18 +104,12 @@ def _weights(graph: Graph) -> list[Tensor]:
     return list(found.values())
 
 
-def _size(tensor: Tensor) -> int:
-    size = 1
-    for side in tensor.shape:
-        size *= side
-    return size
-
-
 def _quantization(graph: Graph, weights: list[Tensor]) -> dict[str, Any]:
-    """scheme: one word; weights, activations: tensors by type; reasons: why not integer only."""
-    activations = Counter(
-        tensor.type for node in graph.nodes if node.name not in EDGES for tensor in node.outputs
-    )
+    """scheme: one word. weights: constants by type. activations: results of layers
+    with weights by type. per_channel: of convolutions, None where nothing is quantized.
+    """
+    weighted = [node for node in graph.nodes if node.name in (*WEIGHTED, "FULLY_CONNECTED")]
+    activations = Counter(node.outputs[0].type for node in weighted)
     kinds = Counter(tensor.type for tensor in weights)
     return {
         "scheme": _scheme(graph, kinds, activations),
@@ -166,6 +161,3 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
 def shown_name(operator: dict[str, Any]) -> str:
     """An operator's name for people: a custom one by its own name."""
     return operator["custom"] or operator["name"]
-
-
-__all__ = ["COMPILED_OPERATOR", "inspect_file", "inspect_model", "shown_name"]

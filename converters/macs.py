@@ -11,16 +11,15 @@ TRANSPOSED_CUSTOM = "Convolution2DTransposeBias"
 
 
 def multiply_adds(node: Node) -> int | None:
-    """Multiply-adds of one run of an operator, None where the file does not tell.
+    """Multiply-adds of one run of an operator, None for what the Edge TPU compiler made.
 
-    Counted are convolutions, fully connected layers and matrix products; everything
-    else is additions and look-ups, or so little that it does not show.
+    A size known only when run counts with what the file says, usually 1.
+    Counted are convolutions, recurrent and fully connected layers and matrix products;
+    everything else is additions and look-ups, or so little that it does not show.
     """
     if node.custom == COMPILED_OPERATOR:
         return None
     tensors = [tensor for tensor in node.inputs if tensor is not None]
-    if any(tensor.dynamic for tensor in (*node.activations, *node.outputs)):
-        return None if node.name in COUNTED else 0
     if node.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         # Every weight is used once per position: a depthwise kernel has no output axis.
         return _positions(node.outputs[0]) * prod(tensors[1].shape)
@@ -30,13 +29,13 @@ def multiply_adds(node: Node) -> int | None:
         return _positions(tensors[0]) * prod(tensors[1].shape)
     if node.name == "FULLY_CONNECTED":
         return prod(node.outputs[0].shape) * tensors[1].shape[-1]
+    if "LSTM" in node.name or "RNN" in node.name:
+        steps = _positions(tensors[0])
+        return steps * sum(prod(t.shape) for t in tensors if t.constant and len(t.shape) == 2)
     if node.name == "BATCH_MATMUL":
         inner = -2 if node.options.get("adjX") else -1
         return prod(node.outputs[0].shape) * tensors[0].shape[inner]
     return 0
-
-
-COUNTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
 
 
 def _positions(tensor: Tensor) -> int:
