@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class ImageScore:
 
 
 def read_folders(folders: Iterable[Path]) -> list[Sample]:
-    """Samples of several `images/` + `masks/` folders. InputError for a name that is there twice."""
+    """Samples of folders with `images/` and `masks/`; InputError for a name in two of them."""
     samples: dict[str, Sample] = {}
     for folder in folders:
         for sample in read_pairs(folder):
@@ -66,9 +67,7 @@ def subsample(samples: Sequence[Sample], limit: int) -> list[Sample]:
 def score(sample: Sample, prediction: np.ndarray, truth: np.ndarray) -> ImageScore:
     """Compare two bool masks (H, W)."""
     if not truth.any():
-        return ImageScore(
-            sample.name, sample.family, false_area=false_positive_area(prediction)
-        )
+        return ImageScore(sample.name, sample.family, false_area=false_positive_area(prediction))
     intersection = int(np.count_nonzero(prediction & truth))
     called = int(np.count_nonzero(prediction))
     return ImageScore(
@@ -83,15 +82,26 @@ def score(sample: Sample, prediction: np.ndarray, truth: np.ndarray) -> ImageSco
     )
 
 
-def measure(subject: Subject, samples: Sequence[Sample], tick: Tick) -> list[ImageScore]:
-    """Scores of one subject on every sample, in their order. tick: called after each image."""
+@dataclass(frozen=True)
+class Measured:
+    """Scores in the samples' order, and the median time of a prediction in ms."""
+
+    scores: list[ImageScore]
+    p50_ms: float
+
+
+def measure(subject: Subject, samples: Sequence[Sample], tick: Tick) -> Measured:
+    """Predict and score every sample. tick: called after each image."""
     predict = subject.predictor()
-    scores = []
+    scores, times = [], []
     for sample in samples:
-        prediction = predict(sample.read_image())
+        image = sample.read_image()
+        start = time.perf_counter()
+        prediction = predict(image)
+        times.append((time.perf_counter() - start) * 1000)
         scores.append(score(sample, prediction, sample.read_mask() > 127))
         tick()
-    return scores
+    return Measured(scores, float(np.median(times)))
 
 
 def summarise(scores: Sequence[ImageScore]) -> dict:

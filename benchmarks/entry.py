@@ -17,8 +17,11 @@ SCHEMA_VERSION = 1
 class Entry:
     """All that was measured of one subject; empty parts were not.
 
-    accuracy: of `accuracy.summarise`. video: sequence -> measures. speed: of
-    `speed.summarise` in the first setting; speeds: in all of them.
+    accuracy: of `accuracy.summarise`. video: sequence -> measures of `video.score`;
+    video_unsmoothed: the same of our models without temporal filter. video_mean:
+    means over sequences of both. speed: of `speed.summarise` in the first setting
+    and of the whole way; speeds: of the network in all settings. groups: of
+    `groups.summarise`.
     """
 
     name: str
@@ -27,6 +30,8 @@ class Entry:
     file: str = ""
     accuracy: dict = field(default_factory=dict)
     video: dict = field(default_factory=dict)
+    video_unsmoothed: dict = field(default_factory=dict)
+    video_mean: dict = field(default_factory=dict)
     speed: dict = field(default_factory=dict)
     speeds: list[dict] = field(default_factory=list)
     groups: dict = field(default_factory=dict)

@@ -13,6 +13,7 @@ from pathlib import Path
 from edgeseg.errors import InputError
 from edgeseg.spec import ModelSpec, load_model
 
+from .mediapipe_api import api_subjects
 from .subjects import Subject
 
 WHEEL_VARIABLE = "EDGESEG_MEDIAPIPE_WHEEL"
@@ -65,16 +66,17 @@ def _file_subject(path: Path, spec_path: Path | None) -> Subject:
 
 
 def mediapipe_subjects(wheel: Path | None = None) -> list[Subject]:
-    """MediaPipe's two selfie models in plain LiteRT, and the first through MediaPipe's own API.
+    """MediaPipe's two selfie models in plain LiteRT; the first through its own API where installed.
 
     Looked for in the given wheel, the one in EDGESEG_MEDIAPIPE_WHEEL, the installed
     package and the cache folder; else pip downloads the wheel into the cache.
     """
     paths = {name: _selfie_path(file, wheel) for name, (file, _, _) in SELFIE_FILES.items()}
-    return [
+    found = [
         Subject(name, "peer", paths[name], selfie_spec(name, width, height), note=selfie_note(file))
         for name, (file, width, height) in SELFIE_FILES.items()
     ]
+    return found + api_subjects(next(iter(paths.values())))
 
 
 def selfie_note(file: str) -> str:

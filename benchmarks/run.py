@@ -1,4 +1,4 @@
-"""A whole run: subjects in, Report out, with a progress bar for each part."""
+"""A whole run: subjects in, Report and pictures out, with a progress bar for each part."""
 
 from __future__ import annotations
 
@@ -6,38 +6,66 @@ import datetime
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from edgeseg.data.folder import Sample
 from edgeseg.errors import InputError
 
-from . import accuracy, machine, speed
+from . import accuracy, groups, machine, pictures, pipeline, probe, speed, sustained, video
 from .entry import Entry, Report
 from .peers import peer_subjects
+from .pictures import Case
 from .plan import Plan
 from .subjects import Subject, baseline_subjects, model_subjects, with_distinct_names
 
 Tick = Callable[[], None]
+Entries = dict[str, Entry]
+PIPELINE_ROUNDS, PIPELINE_FRAMES = 30, 150
+VIDEO_NOTE = (
+    "Video: our models one frame after the other through edgeseg.Segmenter with its default "
+    "temporal filter, and once more with temporal=none; peers without smoothing."
+)
+IMAGE_NOTE = (
+    "Images: each on its own, the plain network without refinement, empty previous mask, "
+    "threshold 0.5 at the image's size."
+)
 
 
-def run(plan: Plan, *, command: str) -> Report:
+def run(plan: Plan, *, command: str) -> tuple[Report, list[Case]]:
     """Measure what `plan` names. command: the command line, for the report."""
     subjects = gather(plan)
+    samples = accuracy.read_folders(plan.data)
+    clips = video.read_sequences(plan.video)
+    by_image = groups.read_groups(plan.groups) if plan.groups else {}
     entries = {
         subject.name: Entry(subject.name, subject.kind, subject.note, str(subject.path or ""))
         for subject in subjects
     }
-    before = machine.describe()
-    if plan.wants("speed"):
-        _speed(plan, subjects, entries)
-    if plan.wants("accuracy"):
-        _accuracy(plan, subjects, entries)
-    return Report(
-        machine=before,
+    report = Report(
+        machine=machine.describe(),
         versions=machine.versions(),
         command=command,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         entries=list(entries.values()),
     )
+    cases: list[Case] = []
+    if plan.wants("speed"):
+        _networks(plan, subjects, entries)
+        _whole_way(plan, subjects, entries, _frames(clips, samples))
+    if plan.wants("accuracy"):
+        cases = _accuracy(plan, subjects, entries, samples, by_image)
+        report.notes.append(IMAGE_NOTE)
+    if plan.wants("video"):
+        _video(subjects, entries, clips)
+        report.notes.append(VIDEO_NOTE)
+    if plan.baselines and plan.wants("accuracy"):
+        report.notes.append(
+            f"Baselines: {plan.baseline_limit} images of each family, evenly spread over the "
+            "names, for they are slow; models and peers: "
+            + (f"{plan.limit} of each." if plan.limit else "all.")
+        )
+    return report, cases
 
 
 def gather(plan: Plan) -> list[Subject]:
@@ -54,15 +82,14 @@ def gather(plan: Plan) -> list[Subject]:
 def progress(what: str, total: int) -> Iterator[Tick]:
     """A progress bar on stderr; the block calls what it is given after each step."""
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-    from rich.console import Console
-
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
 
 
-def _speed(plan: Plan, subjects: Sequence[Subject], entries: dict[str, Entry]) -> None:
-    with progress("speed", plan.rounds.rounds) as tick:
+def _networks(plan: Plan, subjects: Sequence[Subject], entries: Entries) -> None:
+    """Invoke times in all settings, ratios, load time and memory; sustained load if asked."""
+    with progress("invoke", plan.rounds.rounds) as tick:
         turns = speed.measure(subjects, plan.settings, rounds=plan.rounds, tick=tick)
     peers = {subject.name for subject in subjects if subject.kind == "peer"}
     for setting in plan.settings:
@@ -73,17 +100,90 @@ def _speed(plan: Plan, subjects: Sequence[Subject], entries: dict[str, Entry]) -
             if reference is not None and one.ms is not None:
                 summary["ratio"] = speed.ratio(one, reference)
             entries[one.subject].speeds.append(summary)
-    for entry in entries.values():
-        entry.speed = entry.speeds[0] if entry.speeds else {}
+    threads = plan.settings[0].threads
+    files = [subject for subject in subjects if subject.path is not None]
+    for subject in files:
+        entry = entries[subject.name]
+        assert subject.path is not None
+        entry.speed = {**entry.speeds[0], **probe.measure(subject.path, threads=threads)}
+    if plan.sustained_s:
+        with progress("sustained load", len(files) * sustained.BUCKETS) as tick:
+            for subject in files:
+                entries[subject.name].speed["sustained"] = sustained.measure(
+                    subject, seconds=plan.sustained_s, threads=threads, tick=tick
+                )
 
 
-def _accuracy(plan: Plan, subjects: Sequence[Subject], entries: dict[str, Entry]) -> None:
-    samples = accuracy.read_folders(plan.data)
+def _frames(clips: Sequence[video.Clip], samples: Sequence[Sample]) -> list:
+    """Frames to time the whole way on: of the first sequence, else of the data, else none."""
+    source = clips[0].frames if clips else samples
+    return [sample.read_image() for sample in source[:PIPELINE_FRAMES]]
+
+
+def _whole_way(plan: Plan, subjects: Sequence[Subject], entries: Entries, images: list) -> None:
+    ways = pipeline.ways(subjects, threads=plan.settings[0].threads)
+    frames = pipeline.frames_of(images, count=PIPELINE_FRAMES)
+    with progress("whole way", PIPELINE_ROUNDS) as tick:
+        measured = pipeline.measure(ways, frames, rounds=PIPELINE_ROUNDS, tick=tick)
+    for one in measured:
+        entries[one.subject].speed |= pipeline.summarise(one)
+
+
+def _accuracy(
+    plan: Plan,
+    subjects: Sequence[Subject],
+    entries: Entries,
+    samples: Sequence[Sample],
+    by_image: groups.Groups,
+) -> list[Case]:
+    """Scores of all subjects; pictures of the first model's and the baselines' cases."""
     parts = {
         subject.name: accuracy.subsample(samples, subject.limit or plan.limit)
         for subject in subjects
     }
+    scores = {}
     with progress("accuracy", sum(map(len, parts.values()))) as tick:
         for subject in subjects:
-            scores = accuracy.measure(subject, parts[subject.name], tick)
-            entries[subject.name].accuracy = accuracy.summarise(scores)
+            measured = accuracy.measure(subject, parts[subject.name], tick)
+            entry = entries[subject.name]
+            entry.accuracy = accuracy.summarise(measured.scores)
+            if subject.kind == "baseline":
+                entry.speed["image_p50_ms"] = measured.p50_ms
+            if by_image and subject.kind != "baseline":
+                entry.groups = groups.summarise(measured.scores, by_image)
+            scores[subject.name] = measured.scores
+    return [
+        case
+        for subject, best, worst in _pictured(subjects)
+        for case in pictures.cases(
+            subject, parts[subject.name], scores[subject.name], best=best, worst=worst
+        )
+    ]
+
+
+def _pictured(subjects: Sequence[Subject]) -> list[tuple[Subject, int, int]]:
+    """Whose cases are shown, with how many best and worst: a baseline's failures, one success."""
+    first = next((subject for subject in subjects if subject.kind == "model"), subjects[0])
+    others = [subject for subject in subjects if subject.kind == "baseline"]
+    return [(first, 4, 8), *[(subject, 1, 3) for subject in others if subject is not first]]
+
+
+def _video(subjects: Sequence[Subject], entries: Entries, clips: Sequence[video.Clip]) -> None:
+    """Baselines take no part: a method for single images, far from the speed of a camera."""
+    jobs = [
+        (subject, temporal)
+        for subject in subjects
+        if subject.kind != "baseline"
+        for temporal in video.filters_of(subject)
+    ]
+    total = len(jobs) * sum(len(clip.frames) for clip in clips)
+    with progress("video", total) as tick:
+        for subject, temporal in jobs:
+            entry = entries[subject.name]
+            measured = {clip.name: video.measure(subject, clip, temporal, tick) for clip in clips}
+            first = temporal == video.filters_of(subject)[0]
+            if first:
+                entry.video = measured
+            else:
+                entry.video_unsmoothed = measured
+            entry.video_mean["default" if first else "none"] = video.mean(measured)

@@ -35,6 +35,8 @@ def row(entry: Entry, names: list[str]) -> dict[str, float | str | None]:
         key: entry.speed.get(key)
         for key in ("threads", "delegate", "p50_ms", "p90_ms", "p99_ms", "fps", "pipeline_fps")
     }
+    steady = entry.video_mean.get("default", {})
+    cells |= {f"video_{key}": steady.get(key) for key in ("iou", "boundary_f", "flicker", "lag")}
     cells["ratio"] = entry.speed.get("ratio", {}).get("value")
     return cells
 
@@ -57,13 +59,13 @@ def to_csv(report: Report) -> str:
 
 
 def console_table(report: Report) -> None:
-    """Print the rows; columns that nobody has a value in are left out."""
+    """Print the figures with a column for each entry: names are long, figures short."""
     table = rows(report)
-    columns = dict.fromkeys(column for cells in table for column in cells)
-    shown = [c for c in columns if any(cells.get(c) is not None for cells in table)]
-    printed = Table(*[column.replace("_", " ") for column in shown])
-    for cells in table:
-        printed.add_row(*[_text(cells.get(column)) for column in shown])
+    printed = Table("", *[str(cells["name"]) for cells in table])
+    for column in dict.fromkeys(column for cells in table for column in cells):
+        values = [cells.get(column) for cells in table]
+        if column != "name" and any(value is not None for value in values):
+            printed.add_row(column.replace("_", " "), *map(_text, values))
     Console().print(printed)
 
 

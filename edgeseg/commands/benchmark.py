@@ -41,19 +41,39 @@ def benchmark(
     delegate: Annotated[
         list[str] | None, typer.Option(help="cpu, gpu or edgetpu; repeatable.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=2, help="Rounds of the latency measurement.")] = 60,
+    rounds: Annotated[int, typer.Option(min=2, help="Rounds of the latency measurement.")] = 100,
     limit: Annotated[int, typer.Option(min=0, help="Images of each family; 0 for all.")] = 0,
     baseline_limit: Annotated[
         int, typer.Option(min=1, help="Images of each family for the slow baselines.")
     ] = 20,
+    sustained: Annotated[
+        float, typer.Option(min=0, help="Seconds of sustained load for each model; 0 for none.")
+    ] = 0.0,
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV: image, and one column for each attribute.")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="Older report.json; exit code 3 where something is worse.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="How much lower an IoU may be, absolute.")
+    ] = 0.005,
+    speed_tolerance: Annotated[
+        float, typer.Option(min=0, help="How much slower it may be, as a share.")
+    ] = 0.10,
 ) -> None:
     """Measure accuracy, steadiness and speed; write report.html, report.json and report.csv."""
-    from ..benchmarks.entry import write_text
+    from ..benchmarks.compare import Tolerance, regressions
+    from ..benchmarks.entry import Report
+    from ..benchmarks.output import check_extras, write
     from ..benchmarks.plan import Plan
     from ..benchmarks.run import run
     from ..benchmarks.speed import Rounds, Setting
     from ..benchmarks.table import console_table
+    from ..errors import GateFailed
 
+    check_extras()
+    old = Report.read(compare) if compare else None
     plan = Plan(
         models=tuple(models or ()),
         data=tuple(data or ()),
@@ -65,7 +85,18 @@ def benchmark(
         rounds=Rounds(rounds=rounds),
         limit=limit,
         baseline_limit=baseline_limit,
+        sustained_s=sustained,
+        groups=groups,
     )
-    report = run(plan, command=shlex.join(["edgeseg", *sys.argv[1:]]))
-    write_text(output / "report.json", report.to_json())
+    report, cases = run(plan, command=shlex.join(["edgeseg", *sys.argv[1:]]))
+    if old is not None:
+        allowed = Tolerance(share=tolerance, speed=speed_tolerance)
+        report.regressions = regressions(report, old, allowed)
+    write(report, cases, output)
     console_table(report)
+    if report.regressions:
+        worse = "; ".join(
+            f"{r['entry']} {r['figure']} {r['old']:.4f} -> {r['new']:.4f}"
+            for r in report.regressions
+        )
+        raise GateFailed(f"benchmark: worse than {compare}: {worse}")

@@ -1,0 +1,80 @@
+"""A report against an older one: what got worse by more than the tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .entry import Entry, Report
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How much worse is still the same.
+
+    share: of IoU, boundary F and false-positive area, absolute, in [0, 1].
+    flicker: per mille, absolute. speed: of the time, relative.
+    """
+
+    share: float = 0.005
+    flicker: float = 1.0
+    speed: float = 0.10
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of an entry. kind: the field of Tolerance that applies."""
+
+    name: str
+    value: float
+    kind: str
+    higher_is_better: bool
+
+
+def regressions(new: Report, old: Report, tolerance: Tolerance) -> list[dict]:
+    """What of entries and figures in both reports got worse: entry, figure, old, new, tolerance."""
+    before = {entry.name: {f.name: f for f in figures(entry)} for entry in old.entries}
+    found = []
+    for entry in new.entries:
+        for figure in figures(entry):
+            past = before.get(entry.name, {}).get(figure.name)
+            if past is None or worsening(figure, past) <= getattr(tolerance, figure.kind):
+                continue
+            found.append(
+                {
+                    "entry": entry.name,
+                    "figure": figure.name,
+                    "old": past.value,
+                    "new": figure.value,
+                    "tolerance": getattr(tolerance, figure.kind),
+                }
+            )
+    return found
+
+
+def worsening(new: Figure, old: Figure) -> float:
+    """By how much a figure got worse: absolute, relative to the old for speed; below 0 better."""
+    change = old.value - new.value if new.higher_is_better else new.value - old.value
+    return change / abs(old.value) if new.kind == "speed" and old.value else change
+
+
+def figures(entry: Entry) -> Iterator[Figure]:
+    """All figures of an entry that are compared.
+
+    Time is compared relative to the peer's where there is one: another machine, or
+    a busy one, is then no regression.
+    """
+    for family, values in entry.accuracy.get("families", {}).items():
+        for key in ("iou", "boundary_f"):
+            if key in values:
+                yield Figure(f"{family} {key}", values[key], "share", True)
+        if "false_positive_area" in values:
+            area = values["false_positive_area"]
+            yield Figure(f"{family} false_positive_area", area, "share", False)
+    for sequence, values in entry.video.items():
+        yield Figure(f"{sequence} iou", values["iou"], "share", True)
+        yield Figure(f"{sequence} flicker", values["flicker"], "flicker", False)
+    if "ratio" in entry.speed:
+        yield Figure("ratio", entry.speed["ratio"]["value"], "speed", False)
+    elif "p50_ms" in entry.speed:
+        yield Figure("p50_ms", entry.speed["p50_ms"], "speed", False)
