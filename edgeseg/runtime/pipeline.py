@@ -238,8 +238,10 @@ class Pipeline:
 
     def _write(self, picture: np.ndarray) -> None:
         self._writing_since = time.monotonic()
-        self._sink.write(picture)
-        self._writing_since = None
+        try:
+            self._sink.write(picture)
+        finally:
+            self._writing_since = None
 
     # Starting, watching, ending.
 

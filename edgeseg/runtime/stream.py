@@ -261,7 +261,7 @@ class RealTime(Sink):
         """See Sink."""
         now = time.monotonic()
         self._start = now if self._start is None else self._start
-        due = int((now - self._start) * self._fps) + 1
+        due = int((now - self._start) * self._fps + 1e-3) + 1
         # After a long pause the clock starts anew: it does not become a still picture.
         if due - self._written > self._fps:
             self._start, due, self._written = now, 1, 0

@@ -109,8 +109,10 @@ class FfmpegWriter:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         source = ["-f", "rawvideo", "-pix_fmt", "bgra" if channels == 4 else "bgr24"]
         source += ["-s", f"{size[0]}x{size[1]}", "-r", f"{fps:.6f}", "-i", "-"]
+        # What is encoded goes to the disk at once, should this process or ffmpeg be killed.
+        flush = ["-flush_packets", "1"]
         self._process = subprocess.Popen(
-            [str(ffmpeg()), "-y", "-loglevel", "error", *source, *codec, str(path)],
+            [str(ffmpeg()), "-y", "-loglevel", "error", *source, *codec, *flush, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,

@@ -1,0 +1,199 @@
+"""The demos and `edgeseg segment`, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+
+def one_line(stderr: str) -> str:
+    """Our line; LiteRT's own INFO lines are not ours to judge."""
+    lines = [line for line in stderr.splitlines() if line and not line.startswith("INFO")]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("edgeseg: ")
+    return lines[0]
+
+
+def test_webcam_on_the_sample(run, demos: Path, tmp_path: Path, frames_in) -> None:
+    pytest.importorskip("skimage")
+    done = run(
+        demos / "webcam.py",
+        *("--source", "sample", "--size", "320x240", "--frames", 24, "--every-frame"),
+        *("--effect", "blur", "--sink", "out/demo.mp4"),
+        *("--picture", "out/demo.png", "--stats", "out/stats.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "person" in done.stderr
+    assert "FPS" in done.stderr
+    frames = frames_in(tmp_path / "out" / "demo.mp4")
+    assert len(frames) == 24
+    assert frames[0].shape == (240, 320, 3)
+    picture = cv2.imread(str(tmp_path / "out" / "demo.png"))
+    assert picture.shape == (240, 960, 3)
+    frame, mask, result = np.split(picture.astype(int), 3, axis=1)
+    person, room = mask[..., 0] > 220, mask[..., 0] == 0
+    assert person.mean() > 0.05
+    assert np.array_equal(frame[person], result[person])
+    assert np.abs(frame[room] - result[room]).mean() > 1
+    stats = json.loads((tmp_path / "out" / "stats.json").read_text())
+    assert (stats["frames"], stats["dropped"], stats["model"]) == (24, 0, "person")
+    assert stats["delegate"] == "cpu"
+    assert stats["fps"] > 0
+    assert set(stats["stages"]) == {
+        *("capture", "preprocess", "infer", "temporal", "refine", "effect", "sink")
+    }
+    for stage in stats["stages"].values():
+        assert 0 <= stage["p50_ms"] <= stage["p95_ms"] <= stage["p99_ms"]
+
+
+def test_video_keeps_every_frame_and_the_rate(run, demos, clip, tmp_path, frames_in) -> None:
+    done = run(demos / "webcam.py", "--source", clip, "--effect", "blur", "--sink", "out.mp4")
+    assert done.returncode == 0, done.stderr
+    assert len(frames_in(tmp_path / "out.mp4")) == 30
+    rate = cv2.VideoCapture(str(tmp_path / "out.mp4")).get(cv2.CAP_PROP_FPS)
+    assert rate == pytest.approx(25, abs=0.01)
+    done = run(demos / "video.py", clip, "two.mkv", "--effect", "overlay")
+    assert done.returncode == 0, done.stderr
+    assert len(frames_in(tmp_path / "two.mkv")) == 30
+
+
+def test_without_a_camera_the_sample_is_shown(run, demos: Path) -> None:
+    pytest.importorskip("skimage")
+    if cv2.VideoCapture(0).isOpened():
+        pytest.skip("there is a camera here")
+    done = run(demos / "webcam.py", "--sink", "none", "--frames", 3, "--size", "160x120")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("no camera can be opened; showing the sample") == 1
+
+
+def test_raw_frames_through_stdin_and_stdout(demos: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 48, 64, 3), np.uint8)
+    words = [sys.executable, str(demos / "webcam.py"), "--source", "-", "--size", "64x48"]
+    done = subprocess.run(
+        [*words, "--effect", "none", "--sink", "-"],
+        input=frames.tobytes(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == frames.tobytes()
+
+
+def test_json_lines(run, demos: Path, clip: Path) -> None:
+    done = run(demos / "webcam.py", "--source", clip, "--sink", "none", "--stats", "-")
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert lines
+    assert {"fps", "frames", "dropped", "age_ms"} <= set(lines[0])
+
+
+def test_budget_says_what_it_chose(run, demos: Path, clip: Path, tmp_path: Path) -> None:
+    done = run(
+        demos / "webcam.py",
+        *("--source", clip, "--sink", "none", "--frames", 5),
+        *("--budget-ms", 1000, "--stats", "stats.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "budget 1000.0 ms a frame: person" in done.stderr
+    assert "budget 1000.0" in json.loads((tmp_path / "stats.json").read_text())["choice"]
+
+
+def test_ctrl_c_in_the_middle_of_a_video(demos: Path, tmp_path: Path, frames_in) -> None:
+    pytest.importorskip("skimage")
+    words = ["--source", "sample", "--size", "320x240", "--sink", "out.mp4", "--effect", "replace"]
+    process = subprocess.Popen(
+        [sys.executable, str(demos / "webcam.py"), *words, "--stats", "stats.json"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "out.part.mp4").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted after" in stderr
+    assert "Traceback" not in stderr
+    frames = frames_in(tmp_path / "out.mp4")
+    stats = json.loads((tmp_path / "stats.json").read_text())
+    assert stats["interrupted"]
+    assert len(frames) == stats["frames"] > 0
+    # The room was replaced by green to the last frame.
+    assert abs(frames[-1][5:20, 290:310].mean(axis=(0, 1)) - (79, 125, 46)).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--source", "/dev/video97"), "camera /dev/video97"),
+        (("--source", "no-such.mp4"), "no-such.mp4: got no such file"),
+        (("--source", "sample", "--sink", "out.xyz"), "sink: got 'out.xyz'"),
+        (("--source", "sample", "--model", "no-such"), "no-such: got no such file"),
+        (("--source", "sample", "--delegate", "edgetpu"), "not compiled for it"),
+        (("--source", "sample", "--size", "big"), "WIDTHxHEIGHT"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, demos: Path, words, part: str) -> None:
+    pytest.importorskip("skimage")
+    done = run(demos / "webcam.py", "--sink", "none", "--frames", 2, *words)
+    assert done.returncode == 2
+    assert part in one_line(done.stderr)
+
+
+def test_image_demo_prints_boxes(run, demos: Path, photo: Path, tmp_path: Path) -> None:
+    done = run(demos / "image.py", photo, "cut.png", "--effect", "cutout")
+    assert done.returncode == 0, done.stderr
+    assert "pixels" in done.stdout
+    assert cv2.imread(str(tmp_path / "cut.png"), cv2.IMREAD_UNCHANGED).shape == (240, 320, 4)
+
+
+def test_segment_image_folder_and_video(run, photo, clip, tmp_path: Path, frames_in) -> None:
+    edgeseg = ("-c", "from edgeseg.cli import main; main()", "segment")
+    done = run(*edgeseg, photo, "-o", "mask.png")
+    assert done.returncode == 0, done.stderr
+    mask = cv2.imread(str(tmp_path / "mask.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == (240, 320)
+    assert mask[60:100, 110:130].mean() > 200
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(photo.read_bytes())
+    done = run(*edgeseg, folder, "-o", "masks")
+    assert done.returncode == 0, done.stderr
+    assert "100%" in done.stdout
+    for name in ("a.png", "b.png"):
+        same = cv2.imread(str(tmp_path / "masks" / name), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(same, mask), "one image knows nothing of the one before"
+    done = run(*edgeseg, clip, "-o", "masks.mp4")
+    assert done.returncode == 0, done.stderr
+    assert len(frames_in(tmp_path / "masks.mp4")) == 30
+    done = run(*edgeseg, tmp_path / "no.jpg", "-o", "x.png")
+    assert done.returncode == 2
+    assert "no.jpg" in one_line(done.stderr)
+    assert run(*edgeseg, folder, "-o", folder).returncode == 2
+
+
+def test_the_runtime_brings_no_tensorflow(run, photo: Path) -> None:
+    program = (
+        "import sys, cv2, edgeseg, edgeseg.runtime.stream;"
+        f"mask = edgeseg.Segmenter().segment(cv2.imread({str(photo)!r}));"
+        "print(mask.shape, [n for n in sys.modules if n.split('.')[0] in"
+        " ('tensorflow', 'keras', 'tf_keras', 'jax', 'torch', 'matplotlib', 'skimage')])"
+    )
+    done = run("-c", program)
+    assert done.stdout.strip() == "(240, 320) []", done.stderr
+
+
+def test_public_names_are_lazy(run) -> None:
+    done = run("-c", "import sys, edgeseg; print('cv2' in sys.modules, edgeseg.__all__)")
+    assert done.stdout.startswith("False ['Box', ")

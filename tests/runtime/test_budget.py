@@ -1,0 +1,58 @@
+"""The budget's choice, on candidates with known costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeseg import InputError, ModelSpec
+from edgeseg.runtime.budget import Candidate, alternatives, budget_of, measure, plan
+from edgeseg.runtime.effects import make_effect
+
+LARGE = Candidate("large", (320, 320), invoke_ms=20, rest_ms=4)
+SMALL = Candidate("small", (256, 256), invoke_ms=8, rest_ms=4)
+
+
+@pytest.mark.parametrize(
+    ("budget", "model", "cadence"),
+    [
+        (30, "large", 1),
+        (24, "large", 1),
+        (23, "small", 1),
+        (12, "small", 1),
+        # Every second frame of the small one goes before every third of the large one.
+        (11, "small", 2),
+        (8, "small", 2),
+        (6, "small", 4),
+    ],
+)
+def test_the_largest_that_fits(budget: float, model: str, cadence: int) -> None:
+    chosen = plan([SMALL, LARGE], budget)
+    assert (chosen.model, chosen.cadence) == (model, cadence)
+    assert f"{budget:.1f} ms" in chosen.reason
+    assert chosen.model in chosen.reason
+
+
+def test_what_cannot_be_kept_is_told() -> None:
+    chosen = plan([SMALL, LARGE], 2)
+    assert (chosen.model, chosen.cadence) == ("small", 4)
+    assert "cannot be kept" in chosen.reason
+
+
+def test_budget_of() -> None:
+    assert budget_of(budget_ms=7, cpu_percent=None, fps=30) == 7
+    assert budget_of(budget_ms=None, cpu_percent=50, fps=25) == pytest.approx(20)
+    for wrong in ({"budget_ms": 0, "cpu_percent": None}, {"budget_ms": None, "cpu_percent": -1}):
+        with pytest.raises(InputError, match="more than 0"):
+            budget_of(fps=30, **wrong)
+
+
+def test_measured_on_the_bundled_model() -> None:
+    names = alternatives("person")
+    assert names[0] == "person"
+    spec = ModelSpec(name="person", width=8, height=8)
+    frame = np.zeros((120, 160, 3), np.uint8)
+    found = measure(names[:1], make_effect("blur", spec=spec), frame, delegate="cpu", threads=1)
+    assert found[0].invoke_ms > 0
+    assert found[0].rest_ms >= 0
+    assert found[0].cost_ms(2) < found[0].cost_ms(1)

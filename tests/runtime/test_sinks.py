@@ -1,0 +1,351 @@
+"""Every sink that needs no hardware: what is written is read back."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeseg import InputError, SinkError
+from edgeseg.runtime import video_file, window
+from edgeseg.runtime.mjpeg import MjpegPage
+from edgeseg.runtime.sinks import RawOutput, open_sink, write_image
+from edgeseg.runtime.stream import RealTime
+from edgeseg.runtime.video_file import FfmpegWriter, VideoSink
+
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on PATH")
+BOTH = pytest.mark.parametrize("backend", [pytest.param("ffmpeg", marks=needs_ffmpeg), "opencv"])
+
+
+@pytest.fixture
+def backend_is(monkeypatch: pytest.MonkeyPatch):
+    """Choose what writes videos."""
+
+    def choose(name: str) -> None:
+        if name == "opencv":
+            monkeypatch.setattr(video_file, "ffmpeg", lambda: None)
+
+    return choose
+
+
+def picture(level: int, *, width: int = 96, height: int = 64) -> np.ndarray:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def write_noise(sink: VideoSink | FfmpegWriter, count: int) -> None:
+    """Frames that no codec makes small."""
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        sink.write(rng.integers(0, 256, (64, 64, 3), np.uint8))
+
+
+def levels_in(path: Path) -> list[float]:
+    capture = cv2.VideoCapture(str(path))
+    levels = []
+    while True:
+        ok, frame = capture.read()
+        if not ok:
+            return levels
+        levels.append(float(frame.mean()))
+
+
+@BOTH
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".avi", ".mov"])
+def test_video_has_every_frame_and_the_rate(tmp_path: Path, backend_is, backend, suffix) -> None:
+    backend_is(backend)
+    path = tmp_path / "new" / f"out{suffix}"
+    sink = open_sink(str(path), fps=24)
+    for index in range(12):
+        sink.write(picture(20 + 15 * index))
+    assert not path.exists(), "under its own name only once it is whole"
+    sink.close()
+    np.testing.assert_allclose(levels_in(path), np.arange(12) * 15 + 20, atol=6)
+    assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) == pytest.approx(24, abs=0.1)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@BOTH
+def test_odd_and_changing_sizes(tmp_path: Path, backend_is, backend: str) -> None:
+    backend_is(backend)
+    path = tmp_path / "out.mp4"
+    sink = VideoSink(path, fps=25)
+    sink.write(picture(50, width=95, height=63))
+    sink.write(picture(90, width=40, height=30))
+    sink.close()
+    assert len(levels_in(path)) == 2
+
+
+@BOTH
+def test_nothing_written_leaves_nothing(tmp_path: Path, backend_is, backend: str) -> None:
+    backend_is(backend)
+    VideoSink(tmp_path / "out.mp4", fps=25).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_ffmpeg
+def test_sound_of_the_source_is_kept(tmp_path: Path) -> None:
+    source = tmp_path / "talk.mp4"
+    subprocess.run(
+        ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=s=64x64:d=1:r=10"]
+        + ["-f", "lavfi", "-i", "sine=d=1", "-c:v", "mpeg4", "-c:a", "aac", str(source)],
+        check=True,
+    )
+    for suffix in (".mp4", ".mkv", ".webm"):
+        path = tmp_path / f"out{suffix}"
+        sink = VideoSink(path, fps=10, sound=source)
+        for _ in range(10):
+            sink.write(picture(100))
+        sink.close()
+        found = subprocess.run(
+            ["ffprobe", "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0"]
+            + [str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert sorted(found.stdout.split()) == ["audio", "video"]
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("suffix", [".mov", ".webm"])
+def test_alpha_survives_where_the_format_has_it(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"cut{suffix}"
+    sink = VideoSink(path, fps=10)
+    assert sink.alpha
+    cut = np.zeros((64, 64, 4), np.uint8)
+    cut[16:48, 16:48] = (40, 80, 200, 255)
+    for _ in range(5):
+        sink.write(cut)
+    sink.close()
+    decoder = ["-c:v", "libvpx-vp9"] if suffix == ".webm" else []
+    raw = subprocess.run(
+        ["ffmpeg", "-loglevel", "error", *decoder, "-i", str(path)]
+        + ["-f", "rawvideo", "-pix_fmt", "bgra", "-"],
+        capture_output=True,
+        check=True,
+    ).stdout
+    frame = np.frombuffer(raw, np.uint8).reshape(-1, 64, 64, 4)[0]
+    assert frame[32, 32, 3] > 250
+    assert frame[4, 4, 3] < 5
+
+
+@needs_ffmpeg
+def test_a_file_plays_up_to_where_ffmpeg_died(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    sink = VideoSink(path, fps=30)
+    write_noise(sink, 200)
+    deadline = time.monotonic() + 20
+    while sink._part.stat().st_size < 300_000 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    sink.abort()
+    with pytest.raises(SinkError, match="ffmpeg stopped writing"):
+        write_noise(sink, 2000)
+    with pytest.raises(SinkError):
+        sink.close()
+    assert len(levels_in(path)) >= 30
+
+
+def test_full_disk_with_opencv(tmp_path: Path, backend_is, monkeypatch) -> None:
+    backend_is("opencv")
+    free = iter([10**9, 10**9, 1000])
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(
+        video_file.shutil, "disk_usage", lambda _: usage._replace(free=next(free, 1000))
+    )
+    path = tmp_path / "out.mp4"
+    sink = VideoSink(path, fps=25)
+    with pytest.raises(SinkError, match="disk is full"):
+        write_noise(sink, 100)
+    sink.close()
+    assert len(levels_in(path)) == 32
+
+
+@needs_ffmpeg
+def test_full_disk_with_ffmpeg(tmp_path: Path, monkeypatch) -> None:
+    """The file-size limit of a process stands for the disk: writing fails half-way."""
+    resource = pytest.importorskip("resource")
+    original = subprocess.Popen
+
+    def limited(*args, **options):
+        def limit() -> None:
+            # ENOSPC would be EFBIG here, and a signal that is ignored.
+            import signal
+
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+        return original(*args, preexec_fn=limit, **options)
+
+    path = tmp_path / "out.mp4"
+    sink = VideoSink(path, fps=30)
+    monkeypatch.setattr(video_file.subprocess, "Popen", limited)
+    with pytest.raises(SinkError, match="ffmpeg"):
+        write_noise(sink, 2000)
+    monkeypatch.setattr(video_file.subprocess, "Popen", original)
+    with pytest.raises(SinkError):
+        sink.close()
+    assert len(levels_in(path)) >= 30
+
+
+def test_no_place_to_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SinkError, match="place to write"):
+        open_sink(str(tmp_path / "file" / "out.mp4"))
+
+
+def test_folder_of_pngs_keeps_alpha(tmp_path: Path) -> None:
+    sink = open_sink(f"{tmp_path}/cut/")
+    cut = np.random.default_rng(0).integers(0, 256, (8, 9, 4), np.uint8)
+    sink.write(cut)
+    sink.write(cut)
+    sink.close()
+    files = sorted((tmp_path / "cut").iterdir())
+    assert [file.name for file in files] == ["00000.png", "00001.png"]
+    assert np.array_equal(cv2.imread(str(files[1]), cv2.IMREAD_UNCHANGED), cut)
+
+
+def test_image_in_an_unknown_format(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"expected \.png"):
+        write_image(tmp_path / "mask.txt", picture(1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_with_an_image(tmp_path: Path, monkeypatch) -> None:
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SinkError, match="No space left"):
+        write_image(tmp_path / "mask.png", picture(1))
+
+
+def test_raw_frames() -> None:
+    read, write = os.pipe()
+    frame = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    sink = RawOutput(fd=write)
+    sink.write(frame)
+    assert np.array_equal(np.frombuffer(os.read(read, 6000), np.uint8), frame.ravel())
+    os.close(read)
+    with pytest.raises(SinkError, match="closed pipe"):
+        sink.write(frame)
+    os.close(write)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_raw_frames_on_a_full_device() -> None:
+    fd = os.open("/dev/full", os.O_WRONLY)
+    with pytest.raises(SinkError, match="No space left"):
+        RawOutput(fd=fd).write(picture(1))
+    os.close(fd)
+
+
+def test_mjpeg_page_is_watched_with_its_token_only(capsys) -> None:
+    page = MjpegPage()
+    assert page.url in capsys.readouterr().err
+    assert page.url.startswith(f"http://127.0.0.1:{page.port}/")
+    html = urllib.request.urlopen(page.url, timeout=5).read().decode()
+    assert "stream" in html
+    for wrong in (f"http://127.0.0.1:{page.port}/", page.url[:-3] + "/stream", page.url + "x"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(wrong, timeout=5)
+    stream = urllib.request.urlopen(page.url + "stream", timeout=5)
+    stop = threading.Event()
+
+    def feed() -> None:
+        while not stop.wait(0.02):
+            page.write(picture(123))
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    data = stream.read(3000)
+    stop.set()
+    feeder.join()
+    jpeg = data[data.index(b"\xff\xd8") : data.index(b"\xff\xd9") + 2]
+    decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded.shape == (64, 96, 3)
+    assert decoded.mean() == pytest.approx(123, abs=3)
+    page.close()
+    stream.close()
+    assert not [t for t in threading.enumerate() if t.name == "edgeseg-mjpeg"]
+
+
+def test_a_port_in_use_is_told() -> None:
+    page = MjpegPage()
+    with pytest.raises(SinkError, match="mjpeg: got"):
+        MjpegPage(port=page.port)
+    page.close()
+
+
+def test_window_without_a_screen_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window.sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(SinkError, match="no screen"):
+        open_sink("window")
+
+
+def test_window_on_a_screen_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GUI library aborts its process there; ours has to live on."""
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":971")
+    window._probe.cache_clear()
+    with pytest.raises(SinkError, match="window: got"):
+        open_sink("window")
+    window._probe.cache_clear()
+
+
+def test_virtual_camera_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyvirtualcam", None)
+    with pytest.raises(ImportError, match=r"edgeseg\[virtualcam\]"):
+        open_sink("virtualcam")
+
+
+@pytest.mark.parametrize("name", ["out.xyz", "mjpeg:http", "nothing"])
+def test_unknown_sink(name: str) -> None:
+    with pytest.raises(InputError, match="expected"):
+        open_sink(name)
+
+
+class Counting(VideoSink):
+    def __init__(self) -> None:
+        self.alpha = False
+        self.count = 0
+
+    def write(self, picture: np.ndarray) -> None:
+        self.count += 1
+
+
+def test_real_time_fills_gaps_and_survives_a_long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgeseg.runtime import stream
+
+    now = {"t": 100.0}
+    monkeypatch.setattr(stream.time, "monotonic", lambda: now["t"])
+    sink = Counting()
+    timed = RealTime(sink, fps=10)
+    for step in (0, 0.1, 0.1, 0.3, 0.0):
+        now["t"] += step
+        timed.write(picture(1))
+    assert sink.count == 6
+    now["t"] += 3600
+    timed.write(picture(1))
+    assert sink.count == 7
+
+
+def test_ffmpeg_reports_its_reason(tmp_path: Path) -> None:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("no ffmpeg on PATH")
+    writer = FfmpegWriter(tmp_path / "no" / "out.mp4", (64, 64), 3, 25, ["-c:v", "mpeg4"])
+    with pytest.raises(SinkError, match="No such file"):
+        write_noise(writer, 2000)
+    with pytest.raises(SinkError):
+        writer.close()
