@@ -21,8 +21,8 @@ from .flatgraph import Graph, Tensor, read_graph
 from .macs import multiply_adds
 from .operators import Operator, operators_of
 
-ZIP_ENTRY = b"PK\x03\x04"
-ZIP_NAME_OFFSET = 30
+# How an entry of a zip archive begins: the signature, and version 2.0.
+ZIP_ENTRY = b"PK\x03\x04\x14\x00"
 
 
 def inspect_file(model: str | Path) -> dict[str, Any]:
@@ -75,13 +75,11 @@ def _check_complete(data: bytes, graph: Graph, *, origin: str) -> None:
             f"{origin}: got a TFLite model with {len(graph.nodes)} operators, {len(graph.inputs)} "
             f"inputs and {len(graph.outputs)} outputs, expected at least one of each"
         )
-    # The spec lies behind the network: a download that broke off there leaves a model that runs.
-    name = data.rfind(SPEC_ENTRY.encode())
-    begun = name >= 0 and data[name - ZIP_NAME_OFFSET : name].startswith(ZIP_ENTRY)
-    if begun and not zipfile.is_zipfile(BytesIO(data)):
+    # Spec and labels lie behind the network: a download that broke off there leaves one that runs.
+    if ZIP_ENTRY in data and not zipfile.is_zipfile(BytesIO(data)):
         raise ModelError(
-            f"{origin}: got a truncated file, which ends within its {SPEC_ENTRY}, "
-            "expected a complete one"
+            f"{origin}: got a truncated file, which ends within the archive behind the "
+            f"network ({SPEC_ENTRY}), expected a complete one"
         )
 
 
