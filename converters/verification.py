@@ -22,14 +22,14 @@ class Reference:
     """Pictures and the float model's answers to them, computed once for all files.
 
     outputs: per photograph scores (h, w, classes). clip: frames in order, may be
-    empty. clip_masks: the float model's masks over the clip, bool at frame size.
+    empty. clip_outputs: the float model's foreground over the clip, float32 (h, w).
     """
 
     spec: ModelSpec
     pictures: tuple[Picture, ...]
     outputs: tuple[np.ndarray, ...]
     clip: tuple[Picture, ...]
-    clip_masks: tuple[np.ndarray, ...]
+    clip_outputs: tuple[np.ndarray, ...]
 
     @property
     def known(self) -> list[tuple[int, np.ndarray]]:
@@ -46,10 +46,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class VideoVerification:
-    """Closed loop over a clip, against its masks, or the float model's where it has none.
+    """Closed loop over a clip, against its masks, or the float model where it has none.
 
-    iou: mean over the frames. flicker: per mille. iou_drop, flicker_rise: how much
-    worse than the float model.
+    iou: mean over the frames, or `expected_iou`. flicker: per mille. iou_drop,
+    flicker_rise: how much worse than the float model.
     """
 
     iou: float
@@ -63,10 +63,10 @@ class Verification:
     """How a file differs from the float model.
 
     iou: mean IoU of its masks with the float model's. max_iou_drop: the largest
-    drop of mean IoU, over the photographs and over the clip: against known masks
-    where there are some, otherwise 1 - iou. mean_abs, max_abs: difference of the
-    probabilities. pictures: how many; known_masks: how many of them have one
-    that is not empty.
+    drop of IoU, over the photographs and over the clip: its mean against known masks
+    where there are some, otherwise of `expected_iou` against what the float model
+    believes. mean_abs, max_abs: difference of the probabilities. pictures: how many;
+    known_masks: how many of them have one that is not empty.
     """
 
     iou: float
@@ -87,7 +87,7 @@ def make_reference(
         pictures=tuple(pictures),
         outputs=tuple(_scores(predict, picture.frame, spec) for picture in pictures),
         clip=tuple(clip),
-        clip_masks=tuple(closed_loop(predict, [picture.frame for picture in clip], spec)),
+        clip_outputs=tuple(closed_loop(predict, [picture.frame for picture in clip], spec)),
     )
 
 
@@ -98,13 +98,38 @@ def _scores(predict: Predict, frame: np.ndarray, spec: ModelSpec) -> np.ndarray:
 def closed_loop(
     predict: Predict, frames: Sequence[np.ndarray], spec: ModelSpec
 ) -> list[np.ndarray]:
-    """Masks over a clip, bool at frame size, each fed back where the model takes one."""
-    masks, previous = [], None
+    """Foreground over a clip, float32 (h, w), each fed back where the model takes one."""
+    masks: list[np.ndarray] = []
     for frame in frames:
-        mask = foreground(predict(to_tensor(frame, spec, previous)), spec)
-        previous = mask if spec.previous_mask else None
-        masks.append(to_mask(mask, frame.shape[1], frame.shape[0]) > 0.5)
+        previous = masks[-1] if masks and spec.previous_mask else None
+        masks.append(foreground(predict(to_tensor(frame, spec, previous)), spec))
     return masks
+
+
+def expected_iou(scores: Sequence[np.ndarray], believed: Sequence[np.ndarray]) -> float:
+    """IoU of masks with a truth that is only known as probabilities, all images pooled.
+
+    scores, believed: (h, w, classes). A pixel whose probability is near one half may
+    change sides at nearly no cost, which plain agreement with the other mask would
+    not forgive. With more classes it is the mean over those that are predicted.
+    """
+    ious = []
+    for number in range(scores[0].shape[-1]):
+        inside = outside = area = 0.0
+        for got, truth in zip(scores, believed):
+            mask = _class_mask(got, number)
+            area += float(mask.sum())
+            inside += float(truth[..., number][mask].sum())
+            outside += float(truth[..., number][~mask].sum())
+        if area:
+            ious.append(inside / (area + outside))
+    return float(np.mean(ious)) if ious else 1.0
+
+
+def _class_mask(scores: np.ndarray, number: int) -> np.ndarray:
+    if scores.shape[-1] == 1:
+        return scores[..., 0] > 0.5
+    return scores.argmax(axis=-1) == number
 
 
 def verify(
@@ -118,7 +143,7 @@ def verify(
     differences = [np.abs(a - b) for a, b in zip(outputs, reference.outputs)]
     agreement = float(np.mean([_agreement(a, b) for a, b in zip(outputs, reference.outputs)]))
     video = _verify_clip(predict, reference) if reference.clip else None
-    drops = [_photo_drop(outputs, reference, agreement)] + ([video.iou_drop] if video else [])
+    drops = [_photo_drop(outputs, reference)] + ([video.iou_drop] if video else [])
     return Verification(
         iou=agreement,
         max_iou_drop=max(drops),
@@ -132,39 +157,55 @@ def verify(
 
 def _agreement(scores: np.ndarray, wanted: np.ndarray) -> float:
     """IoU of two answers: of the masks, or mean over the classes that occur."""
-    if scores.shape[-1] == 1:
-        return iou(scores[..., 0] > 0.5, wanted[..., 0] > 0.5)
-    got, truth = scores.argmax(axis=-1), wanted.argmax(axis=-1)
-    classes = np.union1d(got, truth)
-    return float(np.mean([iou(got == number, truth == number) for number in classes]))
+    pairs = [(_class_mask(scores, n), _class_mask(wanted, n)) for n in range(scores.shape[-1])]
+    occurring = [pair for pair in pairs if pair[0].any() or pair[1].any()]
+    return float(np.mean([iou(*pair) for pair in occurring])) if occurring else 1.0
 
 
-def _photo_drop(outputs: Sequence[np.ndarray], reference: Reference, agreement: float) -> float:
-    drops = [
-        _truth_iou(reference.outputs[index], truth) - _truth_iou(outputs[index], truth)
-        for index, truth in reference.known
-    ]
-    return float(np.mean(drops)) if drops else 1 - agreement
+def _photo_drop(outputs: Sequence[np.ndarray], reference: Reference) -> float:
+    if not reference.known:
+        believed = reference.outputs
+        return expected_iou(believed, believed) - expected_iou(outputs, believed)
+    return float(
+        np.mean(
+            [
+                _truth_iou(reference.outputs[index], truth) - _truth_iou(outputs[index], truth)
+                for index, truth in reference.known
+            ]
+        )
+    )
 
 
 def _truth_iou(scores: np.ndarray, truth: np.ndarray) -> float:
+    return iou(_at_frame_size(scores[..., 0], truth), truth)
+
+
+def _at_frame_size(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
     height, width = truth.shape
-    return iou(to_mask(scores[..., 0], width, height) > 0.5, truth)
+    return to_mask(mask, width, height) > 0.5
 
 
 def _verify_clip(predict: Predict, reference: Reference) -> VideoVerification:
     frames = [picture.frame for picture in reference.clip]
-    masks = closed_loop(predict, frames, reference.spec)
-    known = [picture.truth for picture in reference.clip if picture.truth is not None]
-    truths = known if len(known) == len(frames) else list(reference.clip_masks)
-    wanted = list(reference.clip_masks)
+    outputs = closed_loop(predict, frames, reference.spec)
+    got = _clip_figures(outputs, reference)
+    wanted = _clip_figures(reference.clip_outputs, reference)
     return VideoVerification(
-        iou=_mean_iou(masks, truths),
-        flicker=float(flicker(masks, truths)),
-        iou_drop=_mean_iou(wanted, truths) - _mean_iou(masks, truths),
-        flicker_rise=float(flicker(masks, truths) - flicker(wanted, truths)),
+        iou=got[0],
+        flicker=got[1],
+        iou_drop=wanted[0] - got[0],
+        flicker_rise=got[1] - wanted[1],
     )
 
 
-def _mean_iou(masks: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> float:
-    return float(np.mean([iou(mask, truth) for mask, truth in zip(masks, truths)]))
+def _clip_figures(outputs: Sequence[np.ndarray], reference: Reference) -> tuple[float, float]:
+    """IoU and flicker (per mille) of foregrounds over the clip."""
+    truths = [picture.truth for picture in reference.clip if picture.truth is not None]
+    if len(truths) == len(outputs):
+        masks = [_at_frame_size(output, truth) for output, truth in zip(outputs, truths)]
+        ious = [iou(mask, truth) for mask, truth in zip(masks, truths)]
+        return float(np.mean(ious)), float(flicker(masks, truths))
+    believed = [output[..., np.newaxis] for output in reference.clip_outputs]
+    got = [output[..., np.newaxis] for output in outputs]
+    still = [output > 0.5 for output in reference.clip_outputs]
+    return expected_iou(got, believed), float(flicker([m > 0.5 for m in outputs], still))

@@ -1,0 +1,199 @@
+"""The figures of a verification, on masks whose answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from edgeseg.converters.checks import integer_reasons
+from edgeseg.converters.cli import split_arguments
+from edgeseg.converters.flatgraph import Graph, Node, Tensor
+from edgeseg.converters.gate import Limits, judge
+from edgeseg.converters.pictures import Picture, plain, read_clip, read_pictures
+from edgeseg.converters.verification import (
+    Verification,
+    closed_loop,
+    expected_iou,
+    make_reference,
+    verify,
+)
+
+from edgeseg.errors import InputError
+from edgeseg.spec import ModelSpec
+
+SPEC = ModelSpec("test", 8, 8)
+VIDEO_SPEC = ModelSpec("test", 8, 8, previous_mask=True)
+
+
+def column(width: int) -> np.ndarray:
+    """(1, 8, 8, 1) with the left `width` columns at 0.9, the rest at 0.1."""
+    output = np.full((1, 8, 8, 1), 0.1, np.float32)
+    output[:, :, :width] = 0.9
+    return output
+
+
+def picture(truth_width: int | None = None) -> Picture:
+    frame = np.tile(np.arange(0, 256, 32, dtype=np.uint8)[:, None, None], (1, 8, 3))
+    truth = None
+    if truth_width is not None:
+        truth = np.zeros((8, 8), bool)
+        truth[:, :truth_width] = True
+    return Picture(Path("x"), frame, truth)
+
+
+def test_drop_is_measured_against_known_masks():
+    reference = make_reference(lambda _: column(4), SPEC, [picture(4), picture(4)])
+    found = verify(lambda _: column(3), reference)
+    assert found.iou == pytest.approx(3 / 4)
+    assert found.max_iou_drop == pytest.approx(1 / 4)
+    assert found.mean_abs == pytest.approx(0.8 / 8)
+    assert found.max_abs == pytest.approx(0.8)
+    assert (found.pictures, found.known_masks) == (2, 2)
+
+
+def test_a_better_mask_has_a_negative_drop():
+    reference = make_reference(lambda _: column(3), SPEC, [picture(4)])
+    assert verify(lambda _: column(4), reference).max_iou_drop == pytest.approx(-1 / 4)
+
+
+def test_empty_masks_do_not_decide():
+    reference = make_reference(lambda _: column(0), SPEC, [picture(0), picture(4)])
+    assert verify(lambda _: column(1), reference).known_masks == 1
+
+
+def test_unknown_masks_are_what_the_float_model_believes():
+    reference = make_reference(lambda _: column(4), SPEC, [picture()])
+    # inside 32 * 0.9, area 32, outside 32 * 0.1 against 24 * 0.9, 24, 8 * 0.9 + 32 * 0.1
+    drop = 28.8 / (32 + 3.2) - 21.6 / (24 + 7.2 + 3.2)
+    assert verify(lambda _: column(3), reference).max_iou_drop == pytest.approx(drop)
+
+
+def test_undecided_pixels_cost_nothing():
+    believed = column(4)
+    believed[:, :, 4] = 0.5
+    wider = column(5)
+    cost = expected_iou([believed[0]], [believed[0]]) - expected_iou([wider[0]], [believed[0]])
+    assert abs(cost) < 0.05
+    assert expected_iou([column(8)[0]], [believed[0]]) < 0.65
+
+
+def test_classes_are_compared_one_by_one():
+    spec = ModelSpec("c", 8, 8, labels=("a", "b"), palette=((0, 0, 0), (1, 1, 1)))
+    both = np.concatenate([column(4), 1 - column(4)], axis=-1)
+    other = np.concatenate([column(2), 1 - column(2)], axis=-1)
+    reference = make_reference(lambda _: both, spec, [picture(4)])
+    found = verify(lambda _: other, reference)
+    assert found.iou == pytest.approx((2 / 4 + 4 / 6) / 2)
+    assert found.known_masks == 0
+
+
+def test_masks_are_fed_back_in_a_closed_loop():
+    seen = []
+
+    def predict(tensor):
+        seen.append(float(tensor[0, ..., 3].mean()))
+        return column(4)
+
+    closed_loop(predict, [picture().frame] * 3, VIDEO_SPEC)
+    assert seen == pytest.approx([0, 0.5, 0.5])
+
+
+def test_flicker_of_a_clip_is_measured():
+    answers = iter([column(4), column(4), column(4), column(6), column(4), column(6)])
+    clip = [picture(4)] * 3
+    reference = make_reference(lambda _: column(4), SPEC, [picture(4)], clip)
+    next(answers), next(answers)
+    found = verify(lambda _: next(answers), reference)
+    assert found.video.flicker == pytest.approx(1000 * 2 / 8)
+    assert found.video.flicker_rise == pytest.approx(1000 * 2 / 8)
+    assert found.video.iou == pytest.approx((4 / 6 + 1 + 4 / 6) / 3)
+    assert found.max_iou_drop == pytest.approx(1 - found.video.iou)
+
+
+def test_gate_tells_what_failed():
+    found = Verification(0.9, 0.01, 0.02, 0.5, 10, 10, None)
+    assert judge(found, Limits(0.02)).passed
+    refused = judge(found, Limits(0.005), other=["placement is bad"])
+    assert not refused.passed
+    assert refused.reasons[0] == "placement is bad"
+    assert "IoU drop 0.0100 over 10 images, allowed 0.0050" in refused.reasons[1]
+    broken = Verification(0.9, float("nan"), 0.02, 0.5, 10, 10, None)
+    assert not judge(broken, Limits(1)).passed
+
+
+def test_pictures_come_with_the_masks_beside_them(photos):
+    pictures = read_pictures(photos / "images", limit=4)
+    assert len(pictures) == 4
+    assert all(p.truth[: p.truth.shape[0] // 2].all() for p in pictures)
+    others = read_pictures(photos, limit=20, avoid={p.path for p in pictures})
+    assert len(others) == 8
+    assert not {p.path for p in others} & {p.path for p in pictures}
+    assert [p.path.name for p in read_clip(photos, limit=3)] == [
+        "00000.png",
+        "00001.png",
+        "00002.png",
+    ]
+
+
+def test_unreadable_pictures_are_named(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"broken\.jpg: got no readable image"):
+        read_pictures(tmp_path, limit=1)
+    with pytest.raises(InputError, match="got no such folder"):
+        read_pictures(tmp_path / "nowhere", limit=1)
+
+
+def test_plain_pictures_are_recognised(frames):
+    assert plain([np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 200, np.uint8)])
+    assert not plain([np.zeros((8, 8, 3), np.uint8), frames[0]])
+
+
+def test_large_clips_are_scaled_down_with_their_masks(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    image = np.zeros((100, 1280), np.uint8)
+    image[:, :640] = 255
+    for name in ("images", "masks"):
+        cv2.imwrite(str(tmp_path / name / "0.png"), image)
+    (scaled,) = read_clip(tmp_path, limit=5)
+    assert scaled.frame.shape == (50, 640, 3)
+    assert scaled.truth[:, :320].all()
+    assert not scaled.truth[:, 321:].any()
+
+
+def test_targets_are_told_from_the_model():
+    model, names = split_arguments(("m.keras", "gpu", "edgetpu,float32"), ("int8",))
+    assert (str(model), names) == ("m.keras", ["float32", "int8", "gpu", "edgetpu"])
+    assert split_arguments(("gpu", "m.keras"), ("int8",))[1] == ["int8", "gpu"]
+    with pytest.raises(InputError, match="expected one model"):
+        split_arguments(("m.keras", "int9"), ("int8",))
+
+
+def tensor(index, kind="INT8", *, scale=(0.1,), data=None, shape=(1, 4, 4, 2)):
+    return Tensor(index, f"t{index}", shape, False, kind, data, scale, (0,), 0)
+
+
+def test_requantizing_between_layers_is_found():
+    a, b, c = tensor(0), tensor(1), tensor(2)
+    middle = tensor(3, "FLOAT32", scale=())
+    nodes = (
+        Node(0, "LOGISTIC", "", 1, {}, (a,), (b,)),
+        Node(1, "DEQUANTIZE", "", 1, {}, (b,), (middle,)),
+        Node(2, "QUANTIZE", "", 1, {}, (middle,), (tensor(4),)),
+        Node(3, "LOGISTIC", "", 1, {}, (tensor(4),), (c,)),
+    )
+    reasons = integer_reasons(Graph(nodes, (a,), (c,), 1, ""))
+    assert reasons == [
+        "computes in floating point: 1 DEQUANTIZE",
+        "requantizes between layers: 1 DEQUANTIZE, 1 QUANTIZE",
+    ]
+
+
+def test_weights_with_one_scale_are_found():
+    data = np.zeros(4 * 2, np.uint8)
+    shared = tensor(1, scale=(0.1,), data=data, shape=(4, 1, 1, 2))
+    node = Node(0, "CONV_2D", "", 1, {}, (tensor(0), shared, None), (tensor(2),))
+    (reason,) = integer_reasons(Graph((node,), (tensor(0),), (tensor(2),), 1, ""))
+    assert reason == "one scale for all channels of the weights: 1 CONV_2D"
