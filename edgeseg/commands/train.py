@@ -32,10 +32,12 @@ def register(app: typer.Typer) -> None:
         ] = False,
         quantize: Annotated[
             bool,
-            typer.Option("--quantize", help="Quantization-aware fine-tuning of the run's weights."),
+            typer.Option(
+                "--quantize", help="Fine-tune the run's weights quantization-aware; compare."
+            ),
         ] = False,
         prune: Annotated[
-            bool, typer.Option("--prune", help="Magnitude pruning of the run's weights.")
+            bool, typer.Option("--prune", help="Prune the run's weights by magnitude; compare.")
         ] = False,
     ) -> None:
         """Train a network; KERAS_BACKEND chooses tensorflow (default) or jax."""
@@ -55,10 +57,14 @@ def register(app: typer.Typer) -> None:
             from ..training.speed import measure_speed
 
             measure_speed(settings, root=root, console=console)
-        elif quantize or prune:
-            from ..training.finetune import finetune
+        elif quantize:
+            from .quantize import quantize_run
 
-            finetune(settings, folder, root=root, prune=prune, skip_bad=skip_bad, console=console)
+            quantize_run(settings, folder, root=root, skip_bad=skip_bad, console=console)
+        elif prune:
+            from .quantize import prune_run
+
+            prune_run(settings, folder, root=root, skip_bad=skip_bad, console=console)
         else:
             _train(settings, folder, root, resume, devices, skip_bad, console)
 
