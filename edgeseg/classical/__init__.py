@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import kmeans, grabcut, spectral, watershed
+from . import grabcut, kmeans, spectral, watershed
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Method:
 
 METHODS: dict[str, Method] = {
     "kmeans": Method(
-        kmeans.segment, "clusters of colour and position; foreground is what keeps off the border"
+        kmeans.segment,
+        "clusters of colour and position; foreground is in the middle, off the border",
     ),
     "watershed": Method(
         watershed.segment, "flooding of the gradient from the centre and from the border"
@@ -34,7 +35,8 @@ METHODS: dict[str, Method] = {
         grabcut.segment, "colour models and a graph cut, started from a fixed central box"
     ),
     "spectral": Method(
-        spectral.segment, "normalized cut of superpixels; foreground is what keeps off the border"
+        spectral.segment,
+        "normalized cut of superpixels; foreground is in the middle, off the border",
     ),
 }
 
