@@ -28,7 +28,8 @@ def segment(image: np.ndarray, *, box: Box = CENTRAL_BOX, rounds: int = 3) -> np
     # Both colour models need pixels: a picture too small for that has no foreground.
     if not 0 < np.count_nonzero(state) < state.size:
         return np.zeros(image.shape[:2], bool)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
+    outside, inside = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
-    cv2.grabCut(small, state, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
+    # With a mask, the rectangle is not looked at.
+    cv2.grabCut(small, state, (0, 0, 1, 1), outside, inside, rounds, cv2.GC_INIT_WITH_MASK)
     return to_size((state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD), image)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ..errors import require
-from .regions import off_the_border, small_copy, to_size
+from .regions import foreground_of, small_copy, to_size
 
 SIDE = 160
 # Similarity falls to 1/e at this distance in Lab, and at this share of the picture.
@@ -37,7 +37,7 @@ def affinity(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def segment(image: np.ndarray, *, parts: int = 5) -> np.ndarray:
-    """uint8 (H, W, 3) BGR -> bool (H, W): the parts of the cut that keep off the border."""
+    """uint8 (H, W, 3) BGR -> bool (H, W): the parts of the cut in the middle, off the border."""
     cluster = require("sklearn.cluster", extra="benchmark")
     small = small_copy(image, SIDE)
     labels = superpixels(small)
@@ -46,4 +46,4 @@ def segment(image: np.ndarray, *, parts: int = 5) -> np.ndarray:
     cut = cluster.spectral_clustering(
         affinity(small, labels), n_clusters=parts, random_state=0, assign_labels="cluster_qr"
     )
-    return to_size(off_the_border(cut[labels]), image)
+    return to_size(foreground_of(cut[labels]), image)

@@ -31,8 +31,8 @@ def flicker(predictions: Masks, truths: Masks) -> float:
     changed = still = 0
     for t in range(1, len(truths)):
         same = truths[t] == truths[t - 1]
-        still += np.count_nonzero(same)
-        changed += np.count_nonzero(same & (predictions[t] != predictions[t - 1]))
+        still += int(np.count_nonzero(same))
+        changed += int(np.count_nonzero(same & (predictions[t] != predictions[t - 1])))
     return 1000.0 * changed / still if still else 0.0
 
 
