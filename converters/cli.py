@@ -49,6 +49,7 @@ class Options:
     max_flicker_rise: float | None
     io: str
     spec: Path | None
+    qat: Path | None
     frames: int
     verify: int
     video_frames: int
@@ -126,7 +127,7 @@ def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> R
     calibration = read_pictures(options.calibration, limit=options.frames)
     with silenced():
         source = load_source(path, spec=options.spec)
-    check_possible(names, source, io=options.io)
+    check_possible(names, source, io=options.io, qat=options.qat)
     pictures = read_pictures(
         options.images or options.calibration,
         limit=options.verify,
@@ -134,7 +135,7 @@ def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> R
     )
     clip = read_clip(options.video, limit=options.video_frames) if options.video else []
     frames = [picture.frame for picture in calibration]
-    job = Job(source, frames, io=options.io, progress=steps.advance)
+    job = Job(source, frames, io=options.io, qat=options.qat, progress=steps.advance)
     steps.begin("running the float model", 1)
     with silenced():
         reference = make_reference(source.predict, source.spec, pictures, clip)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -25,12 +26,13 @@ class Job:
 
     frames: uint8 (H, W, 3) BGR. io: type of input and output of the integer
     targets, "int8", "uint8" or "float32". progress: called after each
-    calibrated frame.
+    calibrated frame. qat: folder with quantization-aware weights, None for the run's.
     """
 
     source: Source
     frames: Sequence[np.ndarray]
     io: str = "int8"
+    qat: Path | None = None
     progress: Callable[[], None] = silent
 
     @property

@@ -97,32 +97,23 @@ def _load_run(folder: Path, given: ModelSpec | None) -> Source:
     weights, saved = folder / "weights.npz", folder / "model.keras"
     spec = given or _read_spec(folder / "spec.json")
     if weights.exists() and (folder / "config.json").exists():
-        return Source(folder, _sha256(weights), spec, model=_rebuild(folder, spec), run=folder)
+        return Source(folder, _sha256(weights), spec, model=_rebuild(folder), run=folder)
     if saved.exists():
         return Source(folder, _sha256(saved), spec, model=load_keras(saved), run=folder)
     raise ModelError(f"{folder}: got no weights.npz with config.json and no model.keras")
 
 
-def _rebuild(folder: Path, spec: ModelSpec) -> Model:
+def _rebuild(folder: Path) -> Model:
     keras = keras_on_tensorflow()
-    from edgeseg.models.weights import load_weights
-    from edgeseg.training.config import TrainConfig, build
-    from edgeseg.training.sources import make_network
+    from edgeseg.training.runs import load_run
 
-    path = folder / "config.json"
     try:
-        values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: got no readable configuration ({error})") from None
-    model = make_network(
-        keras, build(TrainConfig, values, where=str(path)), (spec.height, spec.width)
-    )
-    try:
-        load_weights(model, folder / "weights.npz")
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, EdgesegError):
-            raise
-        raise ModelError(f"{folder / 'weights.npz'}: got damaged weights ({error})") from None
+        model, _, _ = load_run(keras, folder)
+    except EdgesegError:
+        raise
+    # numpy and json raise whatever a damaged file makes them stumble over.
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{folder}: got a damaged run ({error})") from None
     return model
 
 

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
             list[str],
             typer.Option(
                 metavar="TARGET...",
-                help="float32, float16, dynamic, int8, int8-qat, gpu, edgetpu, mediapipe, or all.",
+                help="float32, float16, dynamic, int8, gpu, edgetpu (all: these); int8-qat, mediapipe.",
             ),
         ] = ["all"],  # noqa: B006  (Typer reads the default, nobody changes it)
         output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
@@ -51,6 +51,10 @@ def register(app: typer.Typer) -> None:
         ] = "int8",
         spec: Annotated[
             Path | None, typer.Option(help="spec.json. Default: the one beside the weights.")
+        ] = None,
+        qat: Annotated[
+            Path | None,
+            typer.Option(help="Folder with quantization-aware weights. Default: MODEL/qat."),
         ] = None,
         frames: Annotated[int, typer.Option(min=1, help="Calibration images used.")] = 100,
         verify: Annotated[int, typer.Option(min=1, help="Images verified on.")] = 100,
@@ -78,6 +82,7 @@ def register(app: typer.Typer) -> None:
                 max_flicker_rise=max_flicker_rise,
                 io=io,
                 spec=spec,
+                qat=qat,
                 frames=frames,
                 verify=verify,
                 video_frames=video_frames,
