@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
             list[str],
             typer.Option(
                 metavar="TARGET...",
-                help="float32, float16, dynamic, int8, gpu, edgetpu (all: these); int8-qat, mediapipe.",
+                help="float32, float16, dynamic, int8, gpu, edgetpu, int8-qat, mediapipe; "
+                "all: those before int8-qat.",
             ),
         ] = ["all"],  # noqa: B006  (Typer reads the default, nobody changes it)
         output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
