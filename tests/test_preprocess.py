@@ -8,7 +8,7 @@ from edgeseg.data.augment import AugmentConfig
 from edgeseg.data.folder import Sample
 from edgeseg.data.pipeline import Group, Pipeline
 from edgeseg.errors import InputError
-from edgeseg.preprocess import to_mask, to_scores, to_tensor
+from edgeseg.preprocess import resize, sample, to_mask, to_scores, to_tensor
 from edgeseg.spec import ModelSpec
 
 SPEC = ModelSpec(name="tiny", width=8, height=4)
@@ -79,3 +79,14 @@ def test_training_and_inference_give_the_same_tensor(tmp_path, monkeypatch):
     # Only the position of the crop is still drawn: take the photo as it is instead.
     monkeypatch.setattr(Pipeline, "warped", lambda self, rng, sample, crop=None: self.read(sample))
     np.testing.assert_allclose(pipeline.example(0)[0], to_tensor(image, SPEC)[0], atol=1e-6)
+
+
+def test_frames_that_do_not_shrink_are_sampled_corner_to_corner():
+    ramp = np.tile(np.arange(0, 200, 2, dtype=np.uint8)[None, :, None], (40, 1, 3))
+    sampled = sample(ramp, 80, 64)
+    assert sampled.shape == (64, 80, 3)
+    # Pixel x is the frame's at x * 100 / 80, of 2 a pixel.
+    assert np.abs(sampled[10, :70, 0] - 2.5 * np.arange(70)).max() <= 1
+    # Where both sides shrink it is the mean over areas, as elsewhere.
+    assert np.array_equal(sample(ramp, 50, 20), resize(ramp, 50, 20))
+    assert sample(ramp, 100, 40) is ramp
