@@ -65,6 +65,7 @@ def render(report: Report, plots: Mapping[str, bytes], cases: Sequence[Case]) ->
     return template.render(
         report=asdict(report),
         summary=summary_grid(report),
+        accuracy=accuracy_grid(report),
         video=video_grid(report),
         sections=SECTIONS,
         plots={name: base64.b64encode(png).decode() for name, png in plots.items()},
@@ -75,28 +76,34 @@ def render(report: Report, plots: Mapping[str, bytes], cases: Sequence[Case]) ->
 
 def summary_grid(report: Report) -> Grid:
     """FPS and IoU per variant and device; columns without any figure are left out."""
-    names = families(report)
-    columns = ["name", "network FPS", "device", "invoke ms", "ratio to peer", "whole-way FPS"]
-    columns += ["mean IoU", "boundary F"]
-    columns += [_family_title(report, name) for name in names]
-    columns += ["load ms", "memory MiB"]
+    columns = ["name", "network FPS", "mean IoU", "device", "invoke ms", "ratio to peer"]
+    columns += ["whole-way FPS", "load ms", "memory MiB"]
     lines = [
-        Line(entry.kind, _summary_cells(entry, speed, names, first=number == 0))
+        Line(entry.kind, _summary_cells(entry, speed, first=number == 0))
         for entry in report.entries
         for number, speed in enumerate([entry.speed, *entry.speeds[1:]])
     ]
     return without_empty(Grid(columns, lines))
 
 
+def accuracy_grid(report: Report) -> Grid:
+    """Mean and families of every entry; without lines where no accuracy was measured."""
+    names = families(report)
+    columns = ["name", "images", "mean IoU", "set IoU", "boundary F", "precision", "recall"]
+    columns += [_family_title(report, name) for name in names]
+    measured = [entry for entry in report.entries if entry.accuracy]
+    lines = [Line(entry.kind, _accuracy_cells(entry, names)) for entry in measured]
+    return without_empty(Grid(columns, lines))
+
+
 def _family_title(report: Report, name: str) -> str:
-    measured = [e.accuracy["families"][name] for e in report.entries if e.accuracy]
+    measured = [e.accuracy.get("families", {}).get(name, {}) for e in report.entries]
     return f"{name} IoU" if any("iou" in family for family in measured) else f"{name} false area"
 
 
-def _summary_cells(entry: Entry, speed: Mapping, names: list[str], *, first: bool) -> list[Cell]:
+def _summary_cells(entry: Entry, speed: Mapping, *, first: bool) -> list[Cell]:
     """One row; a further setting of the same entry repeats no accuracy."""
-    accuracy = entry.accuracy if first else {}
-    mean = accuracy.get("mean", {})
+    mean = entry.accuracy.get("mean", {}) if first else {}
     device = f"{speed['delegate']}, {speed['threads']} thread" if "delegate" in speed else ""
     device += "s" if speed.get("threads", 1) > 1 else ""
     ratio = speed.get("ratio", {})
@@ -105,15 +112,24 @@ def _summary_cells(entry: Entry, speed: Mapping, names: list[str], *, first: boo
     return [
         Cell(entry.name, entry.kind),
         Cell(_number(speed.get("fps"), 0), speed.get("unavailable", "")),
+        Cell(_number(mean.get("iou"), 3), _interval(mean, 3)),
         Cell(device),
         Cell(_number(speed.get("p50_ms", speed.get("image_p50_ms")), 2), _tail(speed)),
         Cell(_number(ratio.get("value"), 2), _interval(ratio, 2)),
         Cell(_number(way or bare, 0), f"bare {bare:.0f}" if way and bare else ""),
-        Cell(_number(mean.get("iou"), 3), _interval(mean, 3)),
-        Cell(_number(mean.get("boundary_f"), 3)),
-        *[_family_cell(accuracy.get("families", {}).get(name, {})) for name in names],
         Cell(_number(speed.get("load_ms"), 1)),
         Cell(_number(speed.get("memory_mib"), 1)),
+    ]
+
+
+def _accuracy_cells(entry: Entry, names: list[str]) -> list[Cell]:
+    mean = entry.accuracy["mean"]
+    return [
+        Cell(entry.name),
+        Cell(str(mean["images"])),
+        Cell(_number(mean.get("iou"), 3), _interval(mean, 3) if "iou" in mean else ""),
+        *[Cell(_number(mean.get(k), 3)) for k in ("set_iou", "boundary_f", "precision", "recall")],
+        *[_family_cell(entry.accuracy["families"].get(name, {})) for name in names],
     ]
 
 

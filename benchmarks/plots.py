@@ -51,19 +51,29 @@ def colour(report: Report, entry: Entry) -> str:
 
 
 def accuracy_against_latency(report: Report, figure: Any) -> bool:
-    """Mean IoU over the time of an invoke, logarithmic; baselines have no invoke: whole way."""
+    """Mean IoU over the time of an invoke, logarithmic; baselines have no invoke: whole image."""
     axes = figure.subplots()
     drawn = 0
     for entry in report.entries:
         accuracy, time = entry.accuracy.get("mean", {}).get("iou"), _milliseconds(entry)
         if accuracy is None or time is None:
             continue
-        axes.plot(time, accuracy, MARKERS[entry.kind], color=colour(report, entry), markersize=9)
-        axes.annotate(entry.name, (time, accuracy), (7, 5), textcoords="offset points", fontsize=9)
+        low, high = entry.accuracy["mean"]["ci"]
+        axes.errorbar(
+            time,
+            accuracy,
+            yerr=[[max(0, accuracy - low)], [max(0, high - accuracy)]],
+            fmt=MARKERS[entry.kind],
+            color=colour(report, entry),
+            markersize=8,
+            elinewidth=0.8,
+            label=entry.name,
+        )
         drawn += 1
     axes.set(xscale="log", xlabel="milliseconds an image (p50)", ylabel="mean IoU")
-    axes.margins(x=0.25, y=0.15)
-    axes.grid(alpha=0.3)
+    axes.grid(alpha=0.3, which="both")
+    if drawn:
+        figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     return drawn > 0
 
 
@@ -125,7 +135,7 @@ def flicker_over_time(report: Report, figure: Any) -> bool:
     if not sequences:
         return False
     rows = -(-len(sequences) // 2)
-    figure.set_size_inches(8, 2.4 * rows + 0.6)
+    figure.set_size_inches(8, 2.6 * rows + 0.6)
     panels = figure.subplots(rows, min(2, len(sequences)), squeeze=False).ravel()
     for axes, name in zip(panels, sequences):
         for entry in report.entries:
@@ -137,11 +147,11 @@ def flicker_over_time(report: Report, figure: Any) -> bool:
                 _flicker_line(axes, past, label, colour(report, entry), ":")
         axes.set_title(name, fontsize=10)
         axes.set_ylim(bottom=0)
+        axes.set_xlabel("frame", fontsize=8)
         axes.grid(alpha=0.3)
     for axes in panels[len(sequences) :]:
         axes.set_visible(False)
     figure.supylabel("flicker, per mille", fontsize=9)
-    figure.supxlabel("frame", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     return True
