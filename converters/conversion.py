@@ -114,14 +114,18 @@ def _judge(run: Run, name: str, path: Path, model: bytes, progress: Progress) ->
 
 
 def _pictures(run: Run, name: str) -> list[str]:
-    if plain([picture.frame for picture in run.reference.pictures]):
-        return ["the images to verify on are all next to one colour: pass --images with real ones"]
+    """Images that show nothing: neither ranges nor a comparison can be trusted."""
+    reasons = []
     if TARGETS[name].calibrated and plain(run.job.frames):
-        return [
+        reasons.append(
             "the calibration images are all next to one colour, so that the ranges read from "
             "them fit no real image: pass --calibration with images as the model will see"
-        ]
-    return []
+        )
+    if plain([picture.frame for picture in run.reference.pictures]):
+        reasons.append(
+            "the images to verify on are all next to one colour: pass --images with real ones"
+        )
+    return reasons
 
 
 def _explained(run: Run, gate: Gate, found: Verification, progress: Progress) -> Gate:

@@ -50,7 +50,12 @@ class Tensor:
         """A constant's values in its shape; ModelError for a type without a numpy one."""
         if self.data is None or self.type not in NUMPY_TYPES:
             raise ModelError(f"tensor {self.name!r}: got no constant of a plain type")
-        return np.frombuffer(self.data.tobytes(), NUMPY_TYPES[self.type]).reshape(self.shape)
+        values = np.frombuffer(self.data.tobytes(), NUMPY_TYPES[self.type])
+        if values.size != np.prod(self.shape, dtype=int):
+            raise ModelError(
+                f"tensor {self.name!r}: got {values.size} values, expected shape {self.shape}"
+            )
+        return values.reshape(self.shape)
 
 
 NUMPY_TYPES: Mapping[str, Any] = {

@@ -2,7 +2,7 @@
 
 `golden.png` is a small colour photograph and `golden_mask.png` the float model's
 answer to it, so that a runtime on any device can check its delegate. At 256x256
-the two cost about 15 KB, which is stated by `size_cost`.
+all entries cost about 13 KB, which is stated by `size_cost`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .calibration import Predict, foreground
 
 GOLDEN_FRAME = "golden.png"
 GOLDEN_MASK = "golden_mask.png"
-# The stored frame's longer side: a photograph of this size is about 10 KB as PNG.
+# The stored frame's longer side: a photograph of this size is about 9 KB as PNG.
 GOLDEN_SIDE = 64
 # Frames among which the most telling one is looked for.
 CANDIDATES = 16
