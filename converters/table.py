@@ -20,7 +20,7 @@ def table(files: list[Converted]) -> Table:
     """A row per target."""
     rows = Table(title="converted", title_justify="left")
     rows.add_column("target", no_wrap=True)
-    for column in ("KiB", "IoU drop", "difference", "CPU ms", "Edge TPU", "GPU"):
+    for column in ("KiB", "IoU drop", "diff", "CPU ms", "Edge TPU", "GPU"):
         rows.add_column(column, justify="right")
     rows.add_column("gate")
     for file in files:
