@@ -1,0 +1,113 @@
+"""Scores of model files, by hand and through the command."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import typer
+from edgeseg.converters.int8 import convert_int8
+from typer.testing import CliRunner
+
+from edgeseg.commands import evaluate as command
+from edgeseg.data.dataset import IGNORE
+from edgeseg.data.readers import read_dataset
+from edgeseg.errors import InputError
+from edgeseg.models import build
+from edgeseg.models.weights import save_weights
+from edgeseg.spec import ModelSpec
+from edgeseg.training.confusion import Confusion
+from edgeseg.training.evaluation import best_threshold, evaluate
+
+app = typer.Typer()
+app.callback()(lambda: None)
+command.register(app)
+
+
+def test_confusion_by_hand():
+    confusion = Confusion(4)
+    truth = np.uint8([[0, 0, 0, 1], [1, 1, IGNORE, IGNORE]])
+    confusion.add(truth, np.array([[0, 0, 1, 1], [1, 2, 3, 0]]))
+    np.testing.assert_allclose(confusion.iou[:3], [2 / 3, 2 / 4, 0])
+    assert np.isnan(confusion.iou[3])
+    # Class 2 is predicted, but nowhere in the truth: it is not in the mean.
+    assert confusion.mean_iou == pytest.approx((2 / 3 + 1 / 2) / 2)
+    np.testing.assert_allclose(confusion.precision[:3], [1, 2 / 3, 0])
+    np.testing.assert_allclose(confusion.recall[:2], [2 / 3, 2 / 3])
+    assert np.isnan(confusion.recall[2:]).all()
+    assert confusion.accuracy == pytest.approx(4 / 6)
+
+
+def test_a_perfect_model_scores_one(shapes):
+    dataset = read_val(shapes)
+    answers = iter([sample.read_labels() for sample in dataset.samples])
+    spec = ModelSpec("t", 40, 40, labels=dataset.labels, palette=dataset.palette)
+
+    def oracle(tensor):
+        return np.eye(3, dtype=np.float32)[next(answers)][None]
+
+    result = evaluate(oracle, spec, dataset.samples, dataset.labels)
+    assert result.iou == result.precision == result.recall == (1, 1, 1)
+    assert (result.mean_iou, result.accuracy, result.boundary_f) == (1, 1, 1)
+    with pytest.raises(InputError, match="classes: got 2 in the data"):
+        evaluate(oracle, spec, dataset.samples, ("a", "b"))
+
+
+def read_val(shapes):
+    return read_dataset("folder", shapes, split="val")
+
+
+def test_best_threshold_finds_the_bright_class(shapes):
+    samples = read_val(shapes).samples
+    value, below, iou = best_threshold(samples, 0)
+    assert below
+    images = [sample.read_image().mean(-1).astype(np.uint8) for sample in samples]
+    hits = sum(((i <= value) & (s.read_labels() == 0)).sum() for i, s in zip(images, samples))
+    union = sum(((i <= value) | (s.read_labels() == 0)).sum() for i, s in zip(images, samples))
+    assert iou == pytest.approx(hits / union)
+
+
+@pytest.fixture
+def files(shapes, tmp_path):
+    """The same little network as a run's folder, a Keras file and a .tflite."""
+    keras.utils.set_random_seed(1)
+    options = {"channels": 4, "depth": 1, "padding": "same"}
+    model = build("unet", keras=keras, input_shape=(32, 32, 3), classes=3, **options)
+    spec = ModelSpec("t", 32, 32, labels=("ground", "disc", "square"), palette=((0, 0, 0),) * 3)
+    run = tmp_path / "run"
+    save_weights(model, run / "weights.npz")
+    model.save(run / "model.keras")
+    (run / "spec.json").write_text(spec.to_json())
+    (run / "config.json").write_text(
+        json.dumps(
+            {
+                "name": "t",
+                "data": {"root": "", "groups": [], "validation": ""},
+                "stages": [],
+                "model": {"name": "unet", "classes": 3, "options": options},
+            }
+        )
+    )
+    frames = [sample.read_image() for sample in read_val(shapes).samples]
+    (run / "model.tflite").write_bytes(convert_int8(model, spec, frames))
+    return run
+
+
+def test_command_scores_every_kind_of_file_alike(files, shapes, tmp_path):
+    results = []
+    for index, model in enumerate((files, files / "model.keras", files / "model.tflite")):
+        out = tmp_path / f"{index}.json"
+        words = ["evaluate", str(model), "--data", str(shapes), "--format", "folder"]
+        result = CliRunner().invoke(app, [*words, "--split", "val", "--threshold", "-o", str(out)])
+        assert result.exit_code == 0, result.output
+        assert "mean IoU" in result.output
+        assert "best global threshold for disc" in result.output
+        results.append(json.loads(out.read_text()))
+    assert results[0] == results[1]
+    assert results[2]["mean_iou"] == pytest.approx(results[0]["mean_iou"], abs=0.05)
+
+
+def test_command_refuses_what_is_no_model(shapes):
+    words = ["evaluate", str(shapes), "--data", str(shapes), "--format", "folder", "--split", "val"]
+    result = CliRunner().invoke(app, words)
+    assert "config.json: got no readable file" in str(result.exception)

@@ -1,0 +1,174 @@
+"""Quantization-aware training and pruning on tiny networks, through to int8 files."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+from rich.console import Console
+
+from edgeseg.commands.quantize import _convert_quantized, prune_run, quantize_run
+from edgeseg.errors import InputError
+from edgeseg.models import build
+from edgeseg.models.weights import get_weights
+from edgeseg.runtime.interpreter import Interpreter
+from edgeseg.spec import ModelSpec, read_spec
+from edgeseg.training.config import FinetuneConfig
+from edgeseg.training.loop import Trainer
+from edgeseg.training.pruning import kernel_sparsity
+from edgeseg.training.qat import (
+    float_weights,
+    for_conversion,
+    layer_ranges,
+    load_quantized,
+    quantized_copy,
+    read_ranges,
+    save_quantized,
+)
+from edgeseg.training.quantize_scheme import check_quantizable
+from edgeseg.training.runs import load_run
+
+CONSOLE = Console(quiet=True)
+
+
+def network(**options):
+    options = {"channels": 4, "depth": 1, "padding": "same", "dropout": 0.0, **options}
+    return build(
+        "unet", keras=tf_keras, input_shape=(16, 24, 3), classes=2, transposed=False, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def quantized():
+    """A float model, its calibrated quantization-aware copy, and tensors."""
+    tf_keras.utils.set_random_seed(0)
+    model = network()
+    tensors = np.random.default_rng(0).uniform(-1, 1, (6, 16, 24, 3)).astype(np.float32)
+    ranges = layer_ranges(model, [tensors[:3], tensors[3:]])
+    return model, quantized_copy(model, ranges, weights=True), tensors, ranges
+
+
+def test_ranges_start_from_calibration(quantized):
+    model, copy, tensors, ranges = quantized
+    set_ranges = read_ranges(copy)
+    assert set_ranges["image"] == pytest.approx((tensors.min(), tensors.max()), abs=1e-5)
+    expected = np.asarray(
+        tf_keras.Model(model.inputs, model.get_layer("down0_conv1_relu").output)(tensors)
+    )
+    assert set_ranges["down0_conv1_relu"] == pytest.approx((0, expected.max()), rel=1e-5)
+    low, high = set_ranges["logits"]
+    assert (low, high) == pytest.approx(
+        (min(ranges["logits"][0], 0), max(ranges["logits"][1], 0)), rel=1e-5
+    )
+
+
+def test_training_sees_the_rounding_of_all_weights(quantized):
+    _, copy, _, _ = quantized
+    layer = copy.get_layer("quant_down0_conv1")
+    kernel = float_weights(copy)["down0_conv1/kernel"]
+    # All the input's channels at one place: the answer shows the rounded weights.
+    image = np.zeros((1, 16, 24, 3), np.float32)
+    image[0, 8, 8] = 1
+    got = np.asarray(layer(image, training=False))[0, 7:10, 7:10][::-1, ::-1]
+    scale = np.abs(kernel).max(axis=(0, 1, 2)) / 127
+    rounded = (np.round(kernel / scale) * scale).sum(axis=2)
+    np.testing.assert_allclose(got, rounded, atol=1e-5)
+    assert np.abs(kernel.sum(axis=2) - rounded).max() > 1e-4
+
+
+def test_converted_file_computes_what_training_simulated(quantized):
+    model, copy, tensors, _ = quantized
+    spec = ModelSpec("t", 24, 16, labels=("a", "b"), palette=((0, 0, 0), (9, 9, 9)))
+    data = _convert_quantized(for_conversion(network(), copy), spec, {})
+    interpreter = Interpreter(data)
+    assert read_spec(data) == spec
+    assert interpreter.inputs[0].dtype == interpreter.outputs[0].dtype == np.int8
+    simulated = np.asarray(copy(tensors, training=False))
+    converted = np.concatenate([interpreter.run(one[None]) for one in tensors])
+    assert np.abs(converted - simulated).max() < 0.03
+    assert np.abs(simulated - np.asarray(model(tensors, training=False))).max() < 0.08
+
+
+def test_saved_weights_load_again_without_a_difference(quantized, tmp_path):
+    _, copy, tensors, _ = quantized
+    save_quantized(copy, tmp_path)
+    again = load_quantized(network(), tmp_path)
+    np.testing.assert_array_equal(
+        np.asarray(again(tensors, training=False)), np.asarray(copy(tensors, training=False))
+    )
+    with np.load(tmp_path / "weights.npz") as archive:
+        assert set(archive) == set(get_weights(network()))
+    with pytest.raises(InputError, match=r"qat.weights.h5: got no such file"):
+        load_quantized(network(), tmp_path / "nowhere")
+
+
+def test_what_cannot_be_quantized_is_named_with_the_mend():
+    inputs = tf_keras.Input((8, 8, 3))
+    x = tf_keras.layers.Conv2D(4, 3, name="first")(inputs)
+    x = tf_keras.layers.Multiply(name="gate")([x, x])
+    x = tf_keras.layers.BatchNormalization(name="late")(x)
+    x = tf_keras.layers.Activation("hard_sigmoid", name="hard")(x)
+    x = tf_keras.layers.Rescaling(2.0, name="scale")(x)
+    with pytest.raises(InputError) as caught:
+        check_quantizable(tf_keras.Model(inputs, x, name="bad"))
+    text = str(caught.value)
+    assert "bad: got 4 layers" in text
+    assert "gate (Multiply): use Add" in text
+    assert "late (BatchNormalization): put it straight after a convolution" in text
+    assert "hard (hard_sigmoid): use ReLU" in text
+    assert "scale (Rescaling): leave it out" in text
+
+
+@pytest.fixture
+def run(config, tmp_path):
+    """A short float run of a network that quantizes, and its configuration."""
+    options = {"channels": 8, "depth": 1, "padding": "same", "dropout": 0.0, "transposed": False}
+    stage = dataclasses.replace(
+        config.stages[0], steps=160, size=(32, 32), rate=(1e-2, 1e-3), crop=(0.8, 1.2)
+    )
+    config = dataclasses.replace(
+        config,
+        stages=(stage,),
+        validate_every=160,
+        model=dataclasses.replace(config.model, options=options),
+        finetune=FinetuneConfig(steps=20, batch=4, rate=(1e-3, 1e-4), frames=8, sparsity=0.6),
+    )
+    folder = tmp_path / "run"
+    trainer = Trainer(config, folder, root=tmp_path)
+    trainer.run(console=CONSOLE)
+    return config, folder
+
+
+def test_one_command_compares_float_and_both_int8(run, tmp_path):
+    config, folder = run
+    console = Console(record=True, width=120, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
+    scores = quantize_run(config, folder, root=tmp_path, skip_bad=False, console=console)
+    assert list(scores) == ["float", "post-training int8", "quantization-aware int8"]
+    assert scores["float"]["score"] > 0.35
+    for name in list(scores)[1:]:
+        assert scores[name]["score"] == pytest.approx(scores["float"]["score"], abs=0.06)
+    text = console.export_text()
+    assert "quantization-aware int8" in text
+    assert "disc" in text
+    assert json.loads((folder / "qat/scores.json").read_text()) == scores
+    assert read_spec((folder / "qat/model.tflite").read_bytes()).labels[1] == "disc"
+    rebuilt, _, _ = load_run(keras, folder / "qat")
+    assert rebuilt.name == "unet"
+
+
+def test_pruning_reaches_the_sparsity_and_keeps_a_usable_run(run, tmp_path):
+    config, folder = run
+    scores = prune_run(config, folder, root=tmp_path, skip_bad=False, console=CONSOLE)
+    pruned, _, _ = load_run(keras, folder / "pruned")
+    assert kernel_sparsity(pruned) == pytest.approx(0.6, abs=0.03)
+    dense, _, _ = load_run(keras, folder)
+    assert kernel_sparsity(dense) < 0.01
+    first, last = scores.values()
+    assert last["score"] > first["score"] - 0.2
+
+
+def test_without_a_float_run_there_is_nothing_to_quantize(config, tmp_path):
+    with pytest.raises(InputError, match="weights.npz: got no weights"):
+        quantize_run(config, tmp_path / "x", root=tmp_path, skip_bad=False, console=CONSOLE)
