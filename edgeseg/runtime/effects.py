@@ -32,6 +32,8 @@ class Effect(Protocol):
 
     # True where nobody may see what is behind the segmented object.
     hides: bool
+    # False where the mask is not looked at, so that it need not be refined.
+    uses_mask: bool
 
     def apply(self, frame: np.ndarray, answer: Segmentation) -> np.ndarray:
         """uint8 (H, W, 3) BGR and its segmentation -> uint8 (H, W, 3) BGR or (H, W, 4) BGRA."""
@@ -41,9 +43,10 @@ class Effect(Protocol):
 
 
 class Plain:
-    """The frame as it is."""
+    """The frame as it is; the others derive from it."""
 
     hides = False
+    uses_mask = False
 
     def apply(self, frame: np.ndarray, answer: Segmentation) -> np.ndarray:
         """See Effect."""
@@ -58,6 +61,7 @@ class MaskPicture(Plain):
     """The mask in grey, or the classes in the palette's colours."""
 
     hides = True
+    uses_mask = True
 
     def __init__(self, spec: ModelSpec) -> None:
         self._palette = _palette(spec)
@@ -75,6 +79,8 @@ class MaskPicture(Plain):
 
 class Overlay(Plain):
     """The frame with the segmented parts coloured, and a legend where there are classes."""
+
+    uses_mask = True
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
@@ -102,6 +108,7 @@ class Cutout(Plain):
     """What was segmented, alone: with an alpha channel, or on white without one."""
 
     hides = True
+    uses_mask = True
 
     def __init__(self, *, alpha: bool) -> None:
         self._alpha = alpha
@@ -133,6 +140,7 @@ class Blur(Plain):
     """
 
     hides = True
+    uses_mask = True
 
     def __init__(self, *, strength: float) -> None:
         if not strength > 0:
@@ -170,6 +178,7 @@ class Replace(Plain):
     """Another background: a colour, an image, or a video that is repeated."""
 
     hides = True
+    uses_mask = True
 
     def __init__(self, background: str) -> None:
         self._background = open_background(background)

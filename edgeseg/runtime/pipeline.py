@@ -1,7 +1,7 @@
 """Capture, inference and output side by side, with bounded queues between them.
 
-Three threads: one reads frames, one runs the network and the temporal filter, one
-refines, composites and writes. The caller's thread waits, or is the third where
+Three threads: one reads and shrinks frames, one runs the network, one filters in
+time, refines, composites and writes. The caller's thread waits, or is the third where
 the sink asks for the main thread. The first error of any of them ends all and is
 raised in the caller's thread.
 """
@@ -34,13 +34,15 @@ LEAVE_S = 5.0
 class Options:
     """every_frame: keep all frames; False lets newer frames overtake, and counts them.
     frames: stop after so many. stall_ms: a live sink shows a hidden frame when nothing
-    came for so long. sink_wait_s: a write that takes longer is an error.
+    came for so long. sink_wait_s: a write that takes longer is an error. masks: refine
+    masks for the observer even where the effect makes no use of them.
     """
 
     every_frame: bool = True
     frames: int | None = None
     stall_ms: float = 500.0
     sink_wait_s: float = 15.0
+    masks: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,12 @@ class Captured:
 
 @dataclass(frozen=True)
 class Segmented:
-    """A captured frame with its filtered scores."""
+    """A captured frame with its scores, and whether the temporal filter has seen them."""
 
     captured: Captured
-    scores: np.ndarray
+    pixels: np.ndarray
+    scores: np.ndarray | None
+    steady: bool
 
 
 # Called with the frame's number, the frame, its segmentation and the picture shown.
@@ -174,22 +178,28 @@ class Pipeline:
         self._frames.close()
 
     def _infer(self) -> None:
-        segmenter, stage = self._segmenter, self.statistics.stage
+        segmenter = self._segmenter
         for captured in _items(self._frames):
             pixels = captured.pixels
             if pixels is None:
                 pixels = self._pixels(captured.frame)
-            with stage("infer"):
+            with self.statistics.stage("infer"):
                 scores = segmenter.scores(pixels)
-            with stage("temporal"):
-                scores = segmenter.steady(scores, pixels)
-            if not self._answers.give(Segmented(captured, scores)):
+            # Where the network does not wait for the filter, it does not share its thread.
+            steady = segmenter.sequential
+            if steady:
+                scores = self._steady(scores, pixels)
+            if not self._answers.give(Segmented(captured, pixels, scores, steady)):
                 break
         self._answers.close()
 
     def _pixels(self, frame: np.ndarray) -> np.ndarray:
         with self.statistics.stage("preprocess"):
             return self._segmenter.pixels(frame)
+
+    def _steady(self, scores: np.ndarray | None, pixels: np.ndarray) -> np.ndarray:
+        with self.statistics.stage("temporal"):
+            return self._segmenter.steady(scores, pixels)
 
     def _output(self) -> None:
         self._last_output = time.monotonic()
@@ -209,9 +219,11 @@ class Pipeline:
                 self.stop()
 
     def _show(self, answer: Segmented) -> None:
-        frame, stage = answer.captured.frame, self.statistics.stage
+        frame, stage, scores = answer.captured.frame, self.statistics.stage, answer.scores
+        if scores is None or not answer.steady:
+            scores = self._steady(scores, answer.pixels)
         with stage("refine"):
-            segmentation = self._segmenter.segmentation(answer.scores, frame)
+            segmentation = self._segmentation(scores, frame)
         with stage("effect"):
             picture = self.effect.apply(frame, segmentation)
         with stage("sink"):
@@ -222,6 +234,12 @@ class Pipeline:
         if self._log is not None:
             self._log.maybe_write(self.statistics, dropped=self.dropped)
         self._last_output = time.monotonic()
+
+    def _segmentation(self, scores: np.ndarray, frame: np.ndarray) -> Segmentation:
+        """Refined at the frame's size, unless nobody is going to look at it."""
+        if self.effect.uses_mask or self._options.masks:
+            return self._segmenter.segmentation(scores, frame)
+        return Segmentation(np.zeros((0, 0), np.uint8))
 
     # Hiding.
 

@@ -12,6 +12,11 @@ from .source import Source
 
 # Periods of the camera's movements in frames; without a common factor, so that none repeats soon.
 PAN, TILT, ZOOM, ROLL = 97, 71, 127, 53
+# The photograph is turned beforehand, in so many steps up to so many degrees to each side:
+# what is left for a frame is one cut and one enlargement.
+STEPS, DEGREES = 12, 1.2
+# At the widest a frame shows so much of the photograph; turned and moved, it fills the frame.
+WIDEST = 0.9
 
 
 class Sample(Source):
@@ -25,7 +30,8 @@ class Sample(Source):
 
     def __init__(self, *, size: tuple[int, int] = (1280, 720)) -> None:
         data = require("skimage.data", extra="sample")
-        self._photo = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+        photo = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+        self._turned = [_turn(photo, DEGREES * step / STEPS) for step in range(-STEPS, STEPS + 1)]
         self._size = size
         self._index = 0
         self.description = f"sample (a photograph that moves, {size[0]}x{size[1]})"
@@ -37,27 +43,29 @@ class Sample(Source):
 
     def frame(self, index: int) -> np.ndarray:
         """Frame number `index`, uint8 (height, width, 3) BGR."""
-        width, height = self._size
-        # A large frame is drawn at half size: the photograph has no more detail than that.
-        halves = 2 if min(width, height) >= self._photo.shape[0] else 1
-        small = (width // halves, height // halves)
-        view = cv2.warpAffine(self._photo, self._view(index, *small), small)
-        return cv2.resize(view, self._size) if small != self._size else view
+        photo = self._turned[STEPS + round(STEPS * _wave(index, ROLL))]
+        left, top, width, height = self._view(index)
+        return cv2.resize(photo[top : top + height, left : left + width], self._size)
 
-    def _view(self, index: int, width: int, height: int) -> np.ndarray:
-        """The affine matrix of frame `index`, from the photograph into the frame."""
-        side = self._photo.shape[0]
-        # At the widest, 85 % of the photograph: turned and moved, it still fills the frame.
-        scale = max(width, height) / (0.85 * side) * (1.06 + 0.05 * _wave(index, ZOOM))
-        half_width, half_height = width / scale / 2, height / scale / 2
+    def _view(self, index: int) -> tuple[int, int, int, int]:
+        """What frame `index` shows of the photograph: left, top, width, height."""
+        side = self._turned[0].shape[0]
+        longer = side * WIDEST * (0.95 + 0.05 * _wave(index, ZOOM))
+        scale = longer / max(self._size)
+        width, height = self._size[0] * scale, self._size[1] * scale
         # The head is at the top of the photograph, a little left of its middle.
-        left = half_width + 0.06 * side
-        centre_x = left + (side - 2 * left) * (0.5 + 0.5 * _wave(index, PAN)) * 0.6
-        centre_y = half_height + side * (0.025 + 0.01 * _wave(index, TILT))
-        # Turned around a point near the head, the upper corners stay inside.
-        view = cv2.getRotationMatrix2D((centre_x, centre_y), 1.2 * _wave(index, ROLL), scale)
-        view[:, 2] += (width / 2 - centre_x, height / 2 - centre_y)
-        return view
+        margin = 0.03 * side
+        spare = max(0.0, side - width - 2 * margin)
+        left = margin + spare * (0.3 + 0.3 * _wave(index, PAN))
+        top = margin * (0.8 + 0.2 * _wave(index, TILT))
+        return round(left), round(top), round(width), round(height)
+
+
+def _turn(photo: np.ndarray, degrees: float) -> np.ndarray:
+    """The photograph turned around its middle; at its rim, what lay there is repeated."""
+    side = photo.shape[0]
+    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), degrees, 1.0)
+    return cv2.warpAffine(photo, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
 
 
 def _wave(index: int, period: int) -> float:

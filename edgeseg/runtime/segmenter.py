@@ -161,33 +161,33 @@ class Segmenter:
 
     # The stages, for a pipeline that times them and runs them in different threads.
 
+    @property
+    def sequential(self) -> bool:
+        """True where stage 2 needs what stage 3 made of the frame before."""
+        return self.spec.previous_mask or self._cadence > 1
+
     def pixels(self, frame: np.ndarray) -> np.ndarray:
         """Stage 1: the frame in the model's size and colour order, uint8."""
         return self._feeder.pixels(frame)
 
     def scores(self, pixels: np.ndarray) -> np.ndarray | None:
         """Stage 2: the network's scores, float32 (h, w, classes); None between two cadences."""
-        if self._cut(thumbnail(pixels)):
-            self.resets["cut"] += 1
-            self._forget()
+        if not self.sequential:
+            return self._infer(pixels, None)
+        self._forget_at_cut(pixels)
         position, self._position = self._position, (self._position + 1) % self._cadence
-        if position > 0:
+        # Without a previous mask there is none to move along, whatever the cadence.
+        if position > 0 and self._filter.previous is not None:
             return None
-        scores = self._infer(pixels, self._filter.previous)
-        self._since_audit += 1
-        if self._since_audit < AUDIT_EVERY:
-            return scores
-        self._since_audit = 0
-        return self._audit(pixels, scores)
+        return self._infer(pixels, self._filter.previous)
 
     def steady(self, scores: np.ndarray | None, pixels: np.ndarray) -> np.ndarray:
         """Stage 3: the temporal filter; without scores, the previous mask moved along."""
-        if scores is None and self._filter.previous is not None:
-            return self._filter.carry(thumbnail(pixels))
         if scores is None:
-            # The filter was changed or reset since: there is nothing to carry.
-            scores = self._infer(pixels, None)
-        return self._filter.apply(scores, thumbnail(pixels))
+            return self._filter.carry(thumbnail(pixels))
+        if not self.sequential:
+            self._forget_at_cut(pixels)
+        return self._filter.apply(self._audited(scores, pixels), thumbnail(pixels))
 
     def refined(self, scores: np.ndarray, frame: np.ndarray) -> np.ndarray:
         """Stage 4: foreground float32 (h, w), cleaned and sharpened, below the frame's size."""
@@ -212,16 +212,23 @@ class Segmenter:
         before = None if previous is None else foreground(previous)
         return to_scores(self._network.run(self._feeder.tensor(pixels, before)), self.spec)
 
-    def _audit(self, pixels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Scores without a past, once those with one have come to disagree with them."""
-        if self._filter.previous is None:
+    def _audited(self, scores: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """Scores without a past, where those with one have come to disagree with them."""
+        self._since_audit += 1
+        if self._since_audit < AUDIT_EVERY or self._filter.previous is None:
             return scores
+        self._since_audit = 0
         fresh = self._infer(pixels, None) if self.spec.previous_mask else scores
         if not ghost(foreground(self._filter.previous), foreground(fresh)):
             return scores
         self.resets["audit"] += 1
         self._forget()
         return fresh
+
+    def _forget_at_cut(self, pixels: np.ndarray) -> None:
+        if self._cut(thumbnail(pixels)):
+            self.resets["cut"] += 1
+            self._forget()
 
     def _forget(self) -> None:
         self._filter.reset()

@@ -17,13 +17,11 @@ class SideBySide:
     def __init__(self, *, wanted: int) -> None:
         self._wanted = wanted
         self._picture: np.ndarray | None = None
-        self.latest: np.ndarray | None = None
 
     def __call__(
         self, number: int, frame: np.ndarray, answer: Segmentation, picture: np.ndarray
     ) -> None:
         """See pipeline.Observer."""
-        self.latest = picture
         # Copying every frame would cost: one in eight until the wanted one is enough.
         if number > self._wanted or (number % 8 and number != self._wanted):
             return

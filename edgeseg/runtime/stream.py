@@ -87,6 +87,7 @@ class Stream:
         self.settings = settings
         # Called with the number of frames shown so far, for a progress bar.
         self.on_frame: Callable[[int], None] | None = None
+        self._latest: np.ndarray | None = None
         self._source = _source(settings)
         try:
             self._sink = self._open_sink()
@@ -98,7 +99,7 @@ class Stream:
                 self._source = Paced(self._source, fps=self._source.fps or 30.0)
             self._effect = self._make_effect(settings.effect)
             self._segmenter, choice = self._open_segmenter()
-            self._picture = SideBySide(wanted=(settings.frames or self._source.count or 60) // 2)
+            self._picture = self._make_picture()
             self._pipeline = Pipeline(
                 self._source,
                 self._segmenter,
@@ -120,7 +121,7 @@ class Stream:
         try:
             summary = self._pipeline.run()
         finally:
-            if settings.picture is not None:
+            if settings.picture is not None and self._picture is not None:
                 self._picture.write(settings.picture)
             if settings.stats not in (None, "-"):
                 self._pipeline.summary().write(str(settings.stats))
@@ -152,9 +153,9 @@ class Stream:
             names = list(FILTERS)
             following = (names.index(self._segmenter.temporal) + 1) % len(names)
             self._segmenter.temporal = names[following]
-        elif key == "s" and self._picture.latest is not None:
+        elif key == "s" and self._latest is not None:
             path = Path(time.strftime("edgeseg-%Y%m%d-%H%M%S.png"))
-            write_image(path, self._picture.latest)
+            write_image(path, self._latest)
             print(f"edgeseg: {path}", file=sys.stderr)
 
     def status(self) -> str:
@@ -169,9 +170,16 @@ class Stream:
     def _observe(
         self, number: int, frame: np.ndarray, answer: Segmentation, picture: np.ndarray
     ) -> None:
-        self._picture(number, frame, answer, picture)
+        if self._picture is not None:
+            self._picture(number, frame, answer, picture)
+        self._latest = picture
         if self.on_frame is not None:
             self.on_frame(number + 1)
+
+    def _make_picture(self) -> SideBySide | None:
+        if self.settings.picture is None:
+            return None
+        return SideBySide(wanted=(self.settings.frames or self._source.count or 60) // 2)
 
     def _show_effect(self, name: str) -> None:
         self._pipeline.effect = self._make_effect(name)
@@ -241,7 +249,12 @@ class Stream:
             every = not self._source.live
         if isinstance(self._sink, VideoSink) and self._source.live and not every:
             self._sink = RealTime(self._sink, fps=self._source.fps or 30.0)
-        return Options(every_frame=every, frames=settings.frames, stall_ms=settings.stall_ms)
+        return Options(
+            every_frame=every,
+            frames=settings.frames,
+            stall_ms=settings.stall_ms,
+            masks=settings.picture is not None,
+        )
 
 
 class RealTime(Sink):

@@ -167,6 +167,7 @@ class Broken:
     """Effects that fail on the n-th frame, or are slow."""
 
     hides = True
+    uses_mask = True
 
     def __init__(self, at: int) -> None:
         self._at = at
