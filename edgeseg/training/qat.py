@@ -47,6 +47,7 @@ def quantized_copy(model: Any, ranges: dict[str, tuple[float, float]], *, weight
     calibration thousands of steps pass before they mean anything. weights: see `quantize`.
     """
     copy = quantize(model, weights=weights)
+    values = get_weights(model)
     for layer in copy.layers:
         source = _float_name(copy, layer)
         if source in ranges:
@@ -54,7 +55,19 @@ def quantized_copy(model: Any, ranges: dict[str, tuple[float, float]], *, weight
             for end, variable in _range_variables(layer).items():
                 # Zero stays inside, so that it has an exact code.
                 variable.assign(min(low, 0.0) if end == "min" else max(high, 0.0))
+        _set_kernel_range(layer, values)
     return copy
+
+
+def _set_kernel_range(layer: Any, weights: dict[str, np.ndarray]) -> None:
+    """The range of a kernel's rounding, where the package keeps one: it starts at +-6, too."""
+    for variable in layer.weights:
+        name, _, end = variable.name.split("/")[-1].split(":")[0].rpartition("_")
+        if end in ("min", "max") and name.endswith("kernel"):
+            kernel = np.abs(weights[f"{layer.layer.name}/kernel"])
+            axes = tuple(range(kernel.ndim - 1)) if variable.shape.rank else None
+            limit = np.maximum(kernel.max(axis=axes), 1e-12)
+            variable.assign(-limit if end == "min" else limit)
 
 
 def _float_name(copy: Any, layer: Any) -> str:
