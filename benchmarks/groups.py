@@ -71,7 +71,7 @@ def _attribute(by_group: Mapping[str, Sequence[float]]) -> dict:
         }
         for group, ious in sorted(by_group.items())
     }
-    best = max(summary, key=lambda group: summary[group]["iou"])
-    worst = min(summary, key=lambda group: summary[group]["iou"])
-    gap = summary[best]["iou"] - summary[worst]["iou"]
+    means = {group: float(np.mean(ious)) for group, ious in sorted(by_group.items())}
+    best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    gap = means[best] - means[worst]
     return {"groups": summary, "largest_gap": {"best": best, "worst": worst, "iou": gap}}

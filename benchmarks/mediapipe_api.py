@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import importlib.metadata
 import importlib.util
@@ -48,6 +49,8 @@ def image_segmenter(model: Path) -> Callable[[np.ndarray], np.ndarray]:
         output_category_mask=False,
     )
     segmenter = vision.ImageSegmenter.create_from_options(options)
+    # Left to the interpreter's end it fails: its module is gone by then.
+    atexit.register(segmenter.close)
 
     def segment(frame: np.ndarray) -> np.ndarray:
         rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

@@ -31,6 +31,15 @@ SECTIONS = (
     ),
     ("Sustained load", "sustained", "A rising line is a machine that throttles."),
 )
+# Measures of a sequence, and how many digits of each mean something.
+VIDEO_DIGITS = (
+    ("iou", 3),
+    ("boundary_f", 3),
+    ("flicker", 1),
+    ("lag", 2),
+    ("dtssd", 2),
+    ("vc8", 3),
+)
 
 
 @dataclass(frozen=True)
@@ -154,9 +163,7 @@ def video_grid(report: Report) -> Grid:
                 continue
             for name, values in [("mean of all", mean), *sequences.items()]:
                 cells = [Cell(entry.name), Cell(applied), Cell(name)]
-                keys = (("iou", 3), ("boundary_f", 3), ("flicker", 1), ("lag", 2))
-                keys += (("dtssd", 2), ("vc8", 3))
-                cells += [Cell(_number(values.get(key), digits)) for key, digits in keys]
+                cells += [Cell(_number(values.get(key), digits)) for key, digits in VIDEO_DIGITS]
                 lines.append(Line(entry.kind, cells))
     return without_empty(Grid(columns, lines))
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from edgeseg import Segmenter
+from edgeseg.errors import InputError
 from edgeseg.metrics import interval
 from edgeseg.runtime.sample import Sample
 
@@ -51,15 +52,22 @@ def ways(subjects: Sequence[Subject], *, threads: int) -> list[Way]:
             found.append(Way(subject, True, subject.segment))
             continue
         if subject.kind == "model":
-            found.append(Way(subject, False, _segmenter(subject, threads).segment))
-        bare = _segmenter(subject, threads, temporal="none", refine=False)
+            found.append(Way(subject, False, _segmenter(subject, threads, bare=False).segment))
+        bare = _segmenter(subject, threads, bare=True)
         found.append(Way(subject, True, bare.segment))
     return found
 
 
-def _segmenter(subject: Subject, threads: int, **options) -> Segmenter:
-    path = subject.path
-    return Segmenter(path, delegate="cpu", threads=threads, spec=subject.spec, **options)
+def _segmenter(subject: Subject, threads: int, *, bare: bool) -> Segmenter:
+    """InputError for a subject without a model file."""
+    if subject.path is None:
+        raise InputError(f"{subject.name}: got no model file")
+    segmenter = Segmenter(
+        subject.path, delegate="cpu", threads=threads, refine=not bare, spec=subject.spec
+    )
+    if bare:
+        segmenter.temporal = "none"
+    return segmenter
 
 
 def frames_of(images: Sequence[np.ndarray], *, count: int) -> list[np.ndarray]:

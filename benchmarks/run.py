@@ -101,14 +101,13 @@ def _networks(plan: Plan, subjects: Sequence[Subject], entries: Entries) -> None
                 summary["ratio"] = speed.ratio(one, reference)
             entries[one.subject].speeds.append(summary)
     threads = plan.settings[0].threads
-    files = [subject for subject in subjects if subject.path is not None]
-    for subject in files:
+    files = [(subject, subject.path) for subject in subjects if subject.path is not None]
+    for subject, path in files:
         entry = entries[subject.name]
-        assert subject.path is not None
-        entry.speed = {**entry.speeds[0], **probe.measure(subject.path, threads=threads)}
+        entry.speed = {**entry.speeds[0], **probe.measure(path, threads=threads)}
     if plan.sustained_s:
         with progress("sustained load", len(files) * sustained.BUCKETS) as tick:
-            for subject in files:
+            for subject, _ in files:
                 entries[subject.name].speed["sustained"] = sustained.measure(
                     subject, seconds=plan.sustained_s, threads=threads, tick=tick
                 )

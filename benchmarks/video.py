@@ -69,8 +69,9 @@ def predict(subject: Subject, temporal: str, frames: Iterable[Sample]) -> Iterat
         segment = subject.predictor()
         yield from (segment(frame.read_image()) for frame in frames)
         return
-    options = {} if temporal == DEFAULT else {"temporal": temporal}
-    with Segmenter(subject.path, delegate="cpu", spec=subject.spec, **options) as segmenter:
+    with Segmenter(subject.path, delegate="cpu", spec=subject.spec) as segmenter:
+        if temporal != DEFAULT:
+            segmenter.temporal = temporal
         for frame in frames:
             yield segmenter.segment(frame.read_image()) > THRESHOLD
 

@@ -1,0 +1,73 @@
+"""Scores of images and their summary, by hand; MediaPipe's published model on real photos."""
+
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+import pytest
+from edgeseg.benchmarks import accuracy
+from edgeseg.benchmarks.peers import cache_folder, mediapipe_subjects
+from edgeseg.benchmarks.subjects import Subject
+
+from edgeseg.errors import InputError
+
+
+def red(frame: np.ndarray) -> np.ndarray:
+    return frame[..., 2] > 128
+
+
+def measured(data, segment):
+    samples = accuracy.read_folders([data])
+    return accuracy.measure(Subject("s", "peer", segment=segment), samples, lambda: None).scores
+
+
+def test_a_perfect_subject(data):
+    summary = accuracy.summarise(measured(data, red))
+    assert summary["mean"]["images"] == 4
+    assert summary["mean"]["iou"] == summary["mean"]["boundary_f"] == 1.0
+    assert summary["families"]["neg"]["false_positive_area"] == 0.0
+    assert set(summary["families"]) == {"a", "b", "neg"}
+    assert "iou" not in summary["families"]["neg"]
+
+
+def test_everything_called_foreground(data):
+    summary = accuracy.summarise(measured(data, lambda frame: np.ones(frame.shape[:2], bool)))
+    areas = [32 * 24, 33 * 24, 34 * 24]
+    assert summary["families"]["a"]["iou"] == pytest.approx(sum(areas[:2]) / 2 / 64**2)
+    assert summary["families"]["b"]["precision"] == pytest.approx(areas[2] / 64**2)
+    assert summary["mean"]["recall"] == 1.0
+    assert summary["mean"]["set_iou"] == pytest.approx(sum(areas) / (3 * 64**2))
+    assert summary["families"]["neg"]["false_positive_area"] == 1.0
+
+
+def test_nothing_called_foreground(data):
+    summary = accuracy.summarise(measured(data, lambda frame: np.zeros(frame.shape[:2], bool)))
+    assert summary["mean"]["iou"] == summary["mean"]["precision"] == 0.0
+
+
+def test_subsample_is_even_in_each_family(data):
+    samples = accuracy.read_folders([data])
+    assert [s.name for s in accuracy.subsample(samples, 1)] == ["a_0", "b_2", "neg_0"]
+    assert len(accuracy.subsample(samples, 0)) == 4
+
+
+def test_a_name_in_two_folders_is_refused(data):
+    with pytest.raises(InputError, match="a_0"):
+        accuracy.read_folders([data, data])
+
+
+def test_selfie_model_on_real_photos(data_root):
+    """The figures of 20 photos a family lie within the intervals of all of them."""
+    if not any(cache_folder().glob("selfie_segmentation.tflite")):
+        pytest.skip("MediaPipe's model is not in the cache: run a benchmark with --peer mediapipe")
+    try:
+        selfie = mediapipe_subjects()[0]
+    except (InputError, zipfile.BadZipFile) as error:
+        pytest.skip(f"MediaPipe's model is not usable: {error}")
+    samples = accuracy.read_folders([data_root / "person" / "val"])
+    scores = accuracy.measure(selfie, accuracy.subsample(samples, 20), lambda: None).scores
+    families = accuracy.summarise(scores)["families"]
+    for family, expected in {"ccp": 0.907, "coco": 0.597, "vikram": 0.874}.items():
+        low, high = families[family]["ci"]
+        assert low < expected < high

@@ -1,0 +1,187 @@
+"""The command from its options to its files, comparison with an older report, groups, peers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from edgeseg.benchmarks import groups, peers, video
+from edgeseg.benchmarks.accuracy import ImageScore
+from edgeseg.benchmarks.compare import Tolerance, regressions
+from edgeseg.benchmarks.entry import Entry, Report
+from edgeseg.benchmarks.subjects import Subject, with_distinct_names
+
+from edgeseg.errors import GateFailed, InputError, ModelError
+from edgeseg.runtime.assets import resolve
+
+
+@pytest.fixture(scope="module")
+def report(run, data, clips, tmp_path_factory):
+    """The folder of a whole run on tiny data, with groups."""
+    folder = tmp_path_factory.mktemp("report")
+    table = folder / "groups.csv"
+    table.write_text("image,light\na_0.png,dark\na_1.png,bright\nb_2,bright\n")
+    result = run(
+        "person",
+        *("--data", data, "--video", clips, "--baselines", "--baseline-limit", 1),
+        *("--rounds", 2, "--groups", table, "-o", folder),
+    )
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_report_json(report):
+    values = json.loads((report / "report.json").read_text())
+    assert (values["schema"], values["schema_version"]) == ("edgeseg-benchmark", 1)
+    assert {"machine", "versions", "command", "entries"} <= set(values)
+    entries = {entry["name"]: entry for entry in values["entries"]}
+    assert set(entries) == {"person", "kmeans", "watershed", "grabcut", "spectral"}
+    person = entries["person"]
+    assert person["kind"] == "model"
+    assert set(person["accuracy"]["families"]) == {"a", "b", "neg"}
+    assert {"iou", "ci", "boundary_f"} <= set(person["accuracy"]["families"]["a"])
+    assert {"false_positive_area", "ci"} <= set(person["accuracy"]["families"]["neg"])
+    assert {"iou", "boundary_f", "flicker", "lag"} <= set(person["video"]["walk"])
+    assert "walk" in person["video_unsmoothed"]
+    wanted = {"threads", "delegate", "p50_ms", "p90_ms", "p99_ms", "fps", "pipeline_fps"}
+    assert wanted <= set(person["speed"])
+    assert person["groups"]["light"]["groups"]["bright"]["images"] == 2
+    # A red square on green is what colour clusters are good at.
+    assert entries["kmeans"]["accuracy"]["families"]["a"]["iou"] > 0.9
+
+
+def test_report_csv_and_page(report):
+    with (report / "report.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert lines[0]["name"] == "person"
+    assert float(lines[0]["a_iou"]) >= 0
+    assert lines[0]["neg_false_positive_area"] != ""
+    page = (report / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert "data:image/jpeg;base64," in page
+    # Self-contained: nothing is fetched.
+    assert 'src="http' not in page
+    assert "<script" not in page
+    assert (report / "flicker.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_only_one_part(run, data, tmp_path):
+    result = run("person", "--data", data, "--only", "accuracy", "-o", tmp_path)
+    assert result.exit_code == 0
+    entry = json.loads((tmp_path / "report.json").read_text())["entries"][0]
+    assert entry["accuracy"]
+    assert not entry["speed"]
+
+
+def test_compare_in_the_command(run, data, report, tmp_path):
+    old = json.loads((report / "report.json").read_text())
+    old["entries"][0]["accuracy"]["families"]["neg"]["false_positive_area"] = -0.5
+    better = tmp_path / "old.json"
+    better.write_text(json.dumps(old))
+    result = run(
+        "person", "--data", data, "--only", "accuracy", "--compare", better, "-o", tmp_path
+    )
+    assert isinstance(result.exception, GateFailed)
+    assert result.exception.exit_code == 3
+    assert json.loads((tmp_path / "report.json").read_text())["regressions"]
+    same = report / "report.json"
+    assert (
+        run(
+            "person", "--data", data, "--only", "accuracy", "--compare", same, "-o", tmp_path / "b"
+        ).exit_code
+        == 0
+    )
+
+
+def made(iou, ratio):
+    families = {"ccp": {"iou": iou, "boundary_f": 0.5}}
+    entry = Entry("m", "model", accuracy={"families": families}, speed={"ratio": {"value": ratio}})
+    return Report({}, {}, "", "", [entry])
+
+
+def test_compare_by_hand():
+    old = made(0.90, 1.0)
+    assert regressions(made(0.896, 1.09), old, Tolerance()) == []
+    worse = regressions(made(0.894, 1.11), old, Tolerance())
+    assert [r["figure"] for r in worse] == ["ccp iou", "ratio"]
+    assert regressions(made(0.99, 0.5), old, Tolerance()) == []
+
+
+def test_reports_that_are_none(tmp_path):
+    path = tmp_path / "r.json"
+    with pytest.raises(InputError, match="no readable file"):
+        Report.read(path)
+    path.write_text("{")
+    with pytest.raises(InputError, match="no JSON"):
+        Report.read(path)
+    path.write_text('{"schema": "edgeseg-benchmark", "schema_version": 99}')
+    with pytest.raises(InputError, match="got schema version 99"):
+        Report.read(path)
+
+
+def test_groups_by_hand(tmp_path):
+    table = tmp_path / "groups.csv"
+    table.write_text("image,pose,device\n1.jpg,sit,\n2,stand,phone\n3,stand,phone\n")
+    scores = [
+        ImageScore(str(n), "x", iou=value) for n, value in enumerate((0.9, 0.5, 0.7), start=1)
+    ]
+    found = groups.summarise(scores, groups.read_groups(table))
+    assert found["pose"]["largest_gap"]["iou"] == pytest.approx(0.3)
+    assert found["pose"]["largest_gap"]["worst"] == "stand"
+    assert set(found["device"]["groups"]) == {"phone"}
+    table.write_text("name,pose\n")
+    with pytest.raises(InputError, match="expected image and one or more attributes"):
+        groups.read_groups(table)
+
+
+def test_video_scores_by_hand():
+    truth = [np.zeros((2, 5), bool)] * 2
+    flash = np.zeros((2, 5), bool)
+    flash[0, 0] = True
+    found = video.score([truth[0], flash], truth)
+    assert found["flicker"] == pytest.approx(100)
+    assert found["iou"] == pytest.approx(0.5)
+    assert found["flicker_over_time"] == pytest.approx([100])
+
+
+def test_peer_files_and_wheels(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    wheel = tmp_path / "some.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for file, _, _ in peers.SELFIE_FILES.values():
+            archive.writestr(f"{peers.INSIDE}/{file}", b"\0\0\0\0TFL3")
+    found = peers.mediapipe_subjects(wheel)[:2]
+    assert [s.name for s in found] == ["mediapipe-selfie", "mediapipe-selfie-landscape"]
+    assert (found[1].spec.width, found[1].spec.height) == (256, 144)
+    assert found[0].path.read_bytes().endswith(b"TFL3")
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("nothing", b"")
+    with pytest.raises(InputError, match="expected mediapipe 0.10.21's"):
+        peers.mediapipe_subjects(wheel)
+    with pytest.raises(InputError, match="expected mediapipe"):
+        peers.peer_subjects(["elsewhere"])
+    (tmp_path / "m.json").write_text("{}")
+    with pytest.raises(ModelError, match="missing fields"):
+        peers.peer_subjects([f"{resolve('person')}={tmp_path / 'm.json'}"])
+
+
+def test_names_are_made_distinct(tmp_path):
+    subjects = [Subject("m", "model", tmp_path / "one" / "m.tflite"), Subject("m", "peer")]
+    assert [s.name for s in with_distinct_names(subjects)] == ["m", "m (2)"]
+    two = Subject("m", "model", tmp_path / "two" / "m.tflite")
+    assert [s.name for s in with_distinct_names([subjects[0], two])] == ["m", "two/m"]
+
+
+def test_refuses_what_it_cannot_run(run, data):
+    for arguments, message in (
+        (("--only", "taste"), "expected one of accuracy, speed, video"),
+        (("--only", "accuracy"), "expected --data DIR"),
+        (("--only", "video", "--video", data / "masks"), "got no sequence"),
+        (("nobody",), "expected a .tflite or a bundled model"),
+    ):
+        result = run(*arguments)
+        assert isinstance(result.exception, InputError)
+        assert message in str(result.exception)

@@ -1,0 +1,75 @@
+"""The arithmetic of latency on given times, and a short measurement of the bundled model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from edgeseg.benchmarks import pipeline, probe, speed, sustained
+from edgeseg.benchmarks.speed import Rounds, Setting, Turns
+from edgeseg.benchmarks.subjects import model_subjects
+
+
+def turns(name, ms):
+    return Turns(name, Setting(), np.asarray(ms, float))
+
+
+def test_summary_by_hand():
+    summary = speed.summarise(turns("m", [[1, 2], [3, 4]]))
+    assert summary["p50_ms"] == 2.5
+    assert summary["fps"] == pytest.approx(1000 / 2.5)
+    assert (summary["threads"], summary["delegate"], summary["invokes"]) == (1, "cpu", 4)
+
+
+def test_ratio_cancels_what_slows_a_round():
+    drift = np.array([[1.0], [5.0], [2.0], [9.0]])
+    ours, peer = turns("ours", drift * [2, 3]), turns("peer", drift * [4, 4.5])
+    ratio = speed.ratio(ours, peer)
+    assert ratio["to"] == "peer"
+    assert ratio["value"] == pytest.approx(0.5)
+    assert ratio["ci"] == pytest.approx([0.5, 0.5])
+
+
+def test_measures_the_bundled_model_and_says_why_not():
+    subjects = model_subjects(["person"])
+    settings = [Setting(1, "cpu"), Setting(1, "edgetpu")]
+    ticks = []
+    found = speed.measure(
+        subjects,
+        settings,
+        rounds=Rounds(rounds=3, invokes=2, warm_up=1, settle=1),
+        tick=lambda: ticks.append(1),
+    )
+    assert len(ticks) == 3
+    assert found[0].ms is not None
+    assert found[0].ms.shape == (3, 2)
+    assert (found[0].ms > 0).all()
+    unavailable = speed.summarise(found[1])
+    assert "edgetpu" in unavailable["unavailable"]
+    assert "p50_ms" not in unavailable
+
+
+def test_whole_way_with_and_without_filter():
+    ways = pipeline.ways(model_subjects(["person"]), threads=1)
+    assert [way.bare for way in ways] == [False, True]
+    frames = pipeline.frames_of([np.zeros((48, 64, 3), np.uint8)], count=4)
+    assert {frame.shape for frame in frames} == {(480, 640, 3)}
+    found = pipeline.measure(ways, frames, rounds=2, tick=lambda: None)
+    assert found[0].ms.shape == (2, 2)
+    assert "pipeline_fps" in pipeline.summarise(found[0])
+    assert "pipeline_bare_fps" in pipeline.summarise(found[1])
+
+
+def test_probe_runs_in_a_process_of_its_own():
+    subject = model_subjects(["person"])[0]
+    found = probe.measure(subject.path, threads=1)
+    assert found["load_ms"] > 0
+    assert found["memory_mib"] is None or found["memory_mib"] > 0
+
+
+def test_sustained_load_has_a_time_for_every_stretch():
+    ticks = []
+    found = sustained.measure(
+        model_subjects(["person"])[0], seconds=0.1, threads=1, tick=lambda: ticks.append(1)
+    )
+    assert len(ticks) == len(found["p50_ms"]) == sustained.BUCKETS
+    assert found["slowdown"] > 0
