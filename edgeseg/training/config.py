@@ -127,9 +127,9 @@ class FinetuneConfig:
     the steps in which it is reached.
     """
 
-    steps: int = 400
+    steps: int = 200
     batch: int = 16
-    rate: tuple[float, float] = (1e-4, 1e-6)
+    rate: tuple[float, float] = (1e-5, 1e-6)
     frames: int = 100
     sparsity: float = 0.5
     pruning_share: float = 0.6
