@@ -170,6 +170,9 @@ class Trainer:
                 at_end = at_end or self._early()
             if at_end or stop or state.step % config.checkpoint_every == 0:
                 self._capture(model, named, optimizer)
+            if state.step == end:
+                # Kept for blending: `python -m edgeseg.training.release`.
+                save_arrays(state.average, self.folder / f"weights-{state.step}.npz")
             progress.update(task, completed=state.step, note=f"loss {parts['loss']:.3f}")
             if stop and state.step < config.steps:
                 raise Stopped(f"stopped at step {state.step}; continue with --resume")

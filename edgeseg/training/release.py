@@ -1,0 +1,86 @@
+"""From the weights of a run to those that are released: a blend, and a calibrated threshold.
+
+Averaging the weights of two points of one run often lies above both (Wortsman
+et al. 2022, "Model soups"). Networks trained with few positives call too little
+at 0.5: a shift of the logits moves the threshold without a word to users.
+
+    python -m edgeseg.training.release A.npz=0.2 B.npz=0.8 --threshold 0.45 -o weights.npz
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import typer
+
+from ..errors import EdgesegError, InputError
+from ..models.weights import save_arrays
+
+Arrays = dict[str, np.ndarray]
+
+
+def blend(weights: Sequence[Arrays], shares: Sequence[float]) -> Arrays:
+    """Weighted mean of weights by name; shares are divided by their sum.
+
+    Raises InputError where names or shapes differ, or shares do not add up to anything.
+    """
+    total = float(sum(shares))
+    if len(weights) != len(shares) or not weights or total <= 0:
+        raise InputError(f"shares: got {list(shares)}, expected a positive one for each file")
+    shapes = [{name: value.shape for name, value in arrays.items()} for arrays in weights]
+    if any(other != shapes[0] for other in shapes):
+        raise InputError("weights: got different names or shapes, expected one architecture")
+    factors = [np.float32(share / total) for share in shares]
+    return {
+        name: np.sum([arrays[name] * f for arrays, f in zip(weights, factors)], axis=0)
+        for name in weights[0]
+    }
+
+
+def calibrate(weights: Arrays, threshold: float) -> Arrays:
+    """Shift the logits of a binary network so that `threshold` becomes 0.5.
+
+    Raises InputError for a threshold outside (0, 1) or a network of several classes.
+    """
+    if not 0 < threshold < 1:
+        raise InputError(f"threshold: got {threshold}, expected more than 0 and less than 1")
+    bias = weights.get("logits/bias")
+    if bias is None or bias.shape != (1,):
+        raise InputError("weights: got no logits/bias of one class, expected a binary network")
+    shift = np.float32(math.log((1 - threshold) / threshold))
+    return {**weights, "logits/bias": bias + shift}
+
+
+def _read(argument: str) -> tuple[Arrays, float]:
+    path, _, share = argument.partition("=")
+    try:
+        with np.load(path) as archive:
+            return dict(archive), float(share or 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{argument}: got no FILE.npz=SHARE that can be read ({error})") from None
+
+
+def main(files: list[str], output: Path, threshold: float = 0.5) -> None:
+    """Blend FILE.npz=SHARE ..., calibrate, write `output`."""
+    parts = [_read(argument) for argument in files]
+    weights = blend([arrays for arrays, _ in parts], [share for _, share in parts])
+    save_arrays(calibrate(weights, threshold), output)
+
+
+def _command(
+    files: list[str] = typer.Argument(..., help="FILE.npz=SHARE, any number."),  # noqa: B008
+    output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
+    threshold: float = typer.Option(0.5, help="Probability that shall become 0.5."),
+) -> None:
+    try:
+        main(files, output, threshold)
+    except EdgesegError as error:
+        typer.echo(f"edgeseg: {error}", err=True)
+        raise typer.Exit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    typer.run(_command)

@@ -1,0 +1,48 @@
+"""Released weights: blended by share, the threshold moved to 0.5."""
+
+import numpy as np
+import pytest
+
+from edgeseg.errors import InputError
+from edgeseg.training.release import blend, calibrate, main
+
+
+def weights(value: float) -> dict[str, np.ndarray]:
+    return {
+        "stem/kernel": np.full((3, 3, 3, 4), value, np.float32),
+        "logits/bias": np.full(1, value, np.float32),
+    }
+
+
+def test_blend_is_the_weighted_mean():
+    mixed = blend([weights(1.0), weights(5.0)], [1, 3])
+    np.testing.assert_allclose(mixed["stem/kernel"], 4.0)
+    assert mixed["stem/kernel"].dtype == np.float32
+
+
+def test_calibration_makes_the_threshold_one_half():
+    shifted = calibrate(weights(0.0), 0.45)["logits/bias"][0]
+    logit = np.log(0.45 / 0.55)
+    assert 1 / (1 + np.exp(-(logit + shifted))) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_files_are_read_blended_and_written(tmp_path):
+    for name, value in (("a", 0.0), ("b", 2.0)):
+        np.savez(tmp_path / f"{name}.npz", **weights(value))
+    main([f"{tmp_path}/a.npz=0.5", f"{tmp_path}/b.npz=0.5"], tmp_path / "out.npz", 0.5)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npz")["logits/bias"], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: blend([weights(1)], [0]), "shares: got"),
+        (lambda: blend([weights(1), {"x": np.zeros(1)}], [1, 1]), "different names"),
+        (lambda: calibrate(weights(1), 1.0), "threshold: got 1.0"),
+        (lambda: calibrate({"logits/bias": np.zeros(3)}, 0.4), "binary network"),
+        (lambda: main(["missing.npz=1"], "out.npz"), "missing.npz=1: got no"),
+    ],
+)
+def test_bad_input_is_refused(call, expected):
+    with pytest.raises(InputError, match=expected):
+        call()
