@@ -104,7 +104,7 @@ class Flow(NoFilter):
     towards the side of the previous mask by up to `push`.
     """
 
-    def __init__(self, *, ratio: float = 1.0, push: float = 0.1) -> None:
+    def __init__(self, *, ratio: float = 1.0, push: float = 0.2) -> None:
         super().__init__()
         self._ratio = np.float32(ratio)
         self._push = np.float32(push)
