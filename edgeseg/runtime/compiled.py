@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DelegateError, InputError
+from ..errors import DelegateError
 from .interpreter import Interpreter
 
 # Device nodes of the usual GPUs on Linux: without one, asking the driver only prints noise.
@@ -62,12 +62,7 @@ class CompiledInterpreter:
 
     def set_input(self, stored: np.ndarray) -> None:
         """Give the first input in its own type and shape; InputError where either differs."""
-        wanted = self.inputs[0]
-        if tuple(stored.shape) != wanted.shape or stored.dtype != wanted.dtype:
-            raise InputError(
-                f"model input: got {stored.dtype} {tuple(stored.shape)}, "
-                f"expected {wanted.dtype} {wanted.shape}"
-            )
+        self.inputs[0].check(stored)
         self._input.write(np.ascontiguousarray(stored).reshape(-1))
 
     def invoke(self) -> None:

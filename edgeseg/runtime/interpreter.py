@@ -47,6 +47,14 @@ class TensorDetails:
         """True for integer tensors with a scale."""
         return self.scale > 0 and self.dtype.kind in "iu"
 
+    def check(self, stored: np.ndarray) -> None:
+        """Raise InputError unless `stored` has this tensor's type and shape."""
+        if tuple(stored.shape) != self.shape or stored.dtype != self.dtype:
+            raise InputError(
+                f"model input: got {stored.dtype} {tuple(stored.shape)}, "
+                f"expected {self.dtype} {self.shape}"
+            )
+
     def quantize(self, values: np.ndarray) -> np.ndarray:
         """float32 -> the tensor's own type, rounded to nearest and clipped to its range."""
         if not self.quantized:
@@ -99,12 +107,7 @@ class Interpreter:
 
     def set_input(self, stored: np.ndarray) -> None:
         """Give the first input in its own type and shape; InputError where either differs."""
-        wanted = self.inputs[0]
-        if tuple(stored.shape) != wanted.shape or stored.dtype != wanted.dtype:
-            raise InputError(
-                f"model input: got {stored.dtype} {tuple(stored.shape)}, "
-                f"expected {wanted.dtype} {wanted.shape}"
-            )
+        self.inputs[0].check(stored)
         self._interpreter.set_tensor(self._input_index, stored)
 
     def invoke(self) -> None:
