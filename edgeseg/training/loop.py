@@ -25,7 +25,7 @@ from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
 from .sources import make_network
 from .statistics import normalisations, recompute_statistics
-from .step import make_optimizer, make_step
+from .step import freeze, make_optimizer, make_step
 from .tasks import Task, make_task
 from .teacher import make_teacher
 
@@ -150,6 +150,7 @@ class Trainer:
         with self.devices.scope():
             model = make_network(self.keras, config, stage.size)
             set_weights(model, state.weights)
+            freeze(model, config.optimizer.frozen)
             named = named_variables(model)
             step, optimizer = self._compile(model, named)
         self._load(model, optimizer)

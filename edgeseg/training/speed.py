@@ -12,7 +12,7 @@ from rich.table import Table
 from ..errors import require
 from .config import TrainConfig
 from .sources import make_network
-from .step import make_optimizer, make_step
+from .step import freeze, make_optimizer, make_step
 from .tasks import make_task
 
 BATCHES = 12
@@ -42,6 +42,7 @@ def measure_speed(config: TrainConfig, *, root: Path, console: Console) -> dict[
         last = time.perf_counter()
     pipeline_rate = stage.batch * BATCHES / sum(seconds[WARM_UP:])
 
+    freeze(model, config.optimizer.frozen)
     logits = keras.Model(model.inputs, model.get_layer("logits").output)
     optimizer = make_optimizer(keras, config.optimizer, logits, slow=set())
     step = make_step(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,22 @@ def make_optimizer(keras: Any, config: OptimizerConfig, model: Any, *, slow: set
             super().update_step(gradient, variable, learning_rate * scale)
 
     return LayerwiseAdam(learning_rate=0.0, global_clipnorm=config.clip_norm)
+
+
+def freeze(model: Any, beginnings: Sequence[str]) -> None:
+    """Leave the layers whose names begin so untrained.
+
+    Raises InputError for a beginning that no layer has.
+    """
+    for beginning in beginnings:
+        layers = [layer for layer in model.layers if layer.name.startswith(beginning)]
+        if not layers:
+            raise InputError(
+                f"frozen: got {beginning!r}, expected the beginning of a layer's name, "
+                f"such as {next(layer.name for layer in model.layers if layer.weights)!r}"
+            )
+        for layer in layers:
+            layer.trainable = False
 
 
 def make_step(
