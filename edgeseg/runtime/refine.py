@@ -55,21 +55,29 @@ class BlobFilter:
         self._kept = None
 
 
-def guided(mask: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """Sharpen a small mask along the frame's edges.
+def halved(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """What `guided` takes as its guide: the frame at half its size, or at the mask's if larger.
 
-    mask: float32 (h, w) in [0, 1]. frame: uint8 (H, W, 3) BGR.
-    Returns float32 at half the frame's size, or at the mask's where that is larger.
+    frame: uint8 (H, W, 3) BGR. mask: (h, w). Returns uint8 (H', W', 3) BGR.
     """
     height, width = mask.shape
-    out_width = max(width, (frame.shape[1] + 1) // 2)
-    out_height = max(height, (frame.shape[0] + 1) // 2)
-    half = cv2.resize(frame, (out_width, out_height), interpolation=cv2.INTER_AREA)
-    guide = cv2.cvtColor(half, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    size = (max(width, (frame.shape[1] + 1) // 2), max(height, (frame.shape[0] + 1) // 2))
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+def guided(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Sharpen a small mask along the edges of a larger picture.
+
+    mask: float32 (h, w) in [0, 1]. picture: uint8 (H, W, 3) BGR of `halved`.
+    Returns float32 (H, W) in [0, 1].
+    """
+    height, width = mask.shape
+    size = (picture.shape[1], picture.shape[0])
+    guide = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
     low = cv2.resize(guide, (width, height), interpolation=cv2.INTER_LINEAR)
     slope, offset = _coefficients(low, mask)
-    slope = cv2.resize(slope, (out_width, out_height), interpolation=cv2.INTER_LINEAR)
-    offset = cv2.resize(offset, (out_width, out_height), interpolation=cv2.INTER_LINEAR)
+    slope = cv2.resize(slope, size, interpolation=cv2.INTER_LINEAR)
+    offset = cv2.resize(offset, size, interpolation=cv2.INTER_LINEAR)
     cv2.multiply(slope, guide, dst=slope)
     cv2.add(slope, offset, dst=slope)
     return np.clip(slope, 0, 1, out=slope)

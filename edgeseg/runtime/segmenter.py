@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -17,7 +18,7 @@ from . import assets
 from .delegates import OPENERS, choose, ops_per_device
 from .feeder import Feeder
 from .motion import SceneCut, thumbnail
-from .refine import BlobFilter, guided
+from .refine import BlobFilter, guided, halved
 from .temporal import make_filter
 from .watchdog import Guarded
 
@@ -31,15 +32,31 @@ AUDIT_AREA = 0.01
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The answer for one frame, at its size.
+    """The answer for one frame.
 
-    mask: uint8 (H, W), 255 times the probability of the foreground: of the single
-    label, or of anything but the first label.
+    coarse: uint8 (h, w), 255 times the probability of the foreground (of the single
+    label, or of anything but the first label), at the frame's size or less.
+    size: (width, height) of the frame, None for that of `coarse`.
     classes: uint8 (H, W), the number of the label, for models with several.
+    small: uint8 (h, w, 3) BGR, the frame at half its size with `coarse` for its mask,
+    where refining has made it: an effect need not shrink the frame again.
     """
 
-    mask: np.ndarray
+    coarse: np.ndarray
+    size: tuple[int, int] | None = None
     classes: np.ndarray | None = None
+    small: np.ndarray | None = None
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """`coarse` at the frame's size, uint8 (H, W); made when it is first asked for."""
+        return self.enlarged(self.coarse)
+
+    def enlarged(self, mask: np.ndarray) -> np.ndarray:
+        """uint8 (h, w) -> uint8 (H, W), bilinear."""
+        if self.size is None:
+            return mask
+        return cv2.resize(mask, self.size, interpolation=cv2.INTER_LINEAR)
 
 
 class Segmenter:
@@ -191,18 +208,29 @@ class Segmenter:
 
     def refined(self, scores: np.ndarray, frame: np.ndarray) -> np.ndarray:
         """Stage 4: foreground float32 (h, w), cleaned and sharpened, below the frame's size."""
-        mask = foreground(scores)
-        if not self.spec.binary:
-            return mask
-        mask = self._blobs(mask)
-        return guided(mask, frame) if self._refine else mask
+        mask = self._cleaned(scores)
+        return guided(mask, halved(frame, mask)) if self._guides else mask
 
     def segmentation(self, scores: np.ndarray, frame: np.ndarray) -> Segmentation:
-        """Stage 4 up to the frame's size, as effects want it."""
+        """Stage 4 as effects want it."""
         size = (frame.shape[1], frame.shape[0])
-        mask = cv2.convertScaleAbs(self.refined(scores, frame), alpha=255)
-        mask = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
-        return Segmentation(mask, None if self.spec.binary else _class_map(scores, size))
+        mask, small = self._cleaned(scores), None
+        if self._guides:
+            small = halved(frame, mask)
+            mask = guided(mask, small)
+            # A frame smaller than twice the network's mask is not shrunk to half.
+            small = small if small.shape[1] == (size[0] + 1) // 2 else None
+        coarse = cv2.convertScaleAbs(mask, alpha=255)
+        classes = None if self.spec.binary else _class_map(scores, size)
+        return Segmentation(coarse, size, classes, small)
+
+    @property
+    def _guides(self) -> bool:
+        return self._refine and self.spec.binary
+
+    def _cleaned(self, scores: np.ndarray) -> np.ndarray:
+        mask = foreground(scores)
+        return self._blobs(mask) if self.spec.binary else mask
 
     def _track(self, frame: np.ndarray) -> np.ndarray:
         pixels = self.pixels(frame)

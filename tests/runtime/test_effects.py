@@ -78,6 +78,22 @@ def test_blur_keeps_the_objects_colour_out_of_the_background() -> None:
     assert picture[mask == 0].max() < 45
 
 
+def test_blur_starts_from_the_half_size_frame_where_there_is_one() -> None:
+    rng = np.random.default_rng(3)
+    frame = cv2.resize(rng.integers(0, 256, (12, 16, 3), np.uint8), (128, 96))
+    coarse = np.zeros((48, 64), np.uint8)
+    coarse[12:36, 20:44] = 255
+    small = cv2.resize(frame, (64, 48), interpolation=cv2.INTER_AREA)
+    with_small = Segmentation(coarse, (128, 96), small=small)
+    blur = make_effect("blur", spec=SPEC, blur=8)
+    picture = blur.apply(frame, with_small).copy()
+    slow = blur.apply(frame, Segmentation(coarse, (128, 96)))
+    assert np.abs(picture.astype(int) - slow).mean() < 1
+    # What is not the frame shows that it was taken.
+    black = blur.apply(frame, Segmentation(coarse, (128, 96), small=np.zeros_like(small)))
+    assert black[with_small.mask == 0].max() == 0
+
+
 @pytest.mark.parametrize("name", EFFECTS)
 @pytest.mark.parametrize("alpha", [False, True])
 def test_what_hides_can_hide_everything(name: str, alpha: bool) -> None:
@@ -143,7 +159,7 @@ def test_classes_are_coloured_with_a_legend() -> None:
     )
     classes = np.zeros((240, 320), np.uint8)
     classes[120:] = 1
-    answer = Segmentation(np.zeros_like(classes), classes)
+    answer = Segmentation(np.zeros_like(classes), classes=classes)
     frame = np.zeros((240, 320, 3), np.uint8)
     picture = make_effect("mask", spec=spec).apply(frame, answer)
     assert (picture[0, 0] == (3, 2, 1)).all()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgeseg import InputError, Segmenter, boxes
-from edgeseg.runtime.refine import HIGH, LOW, SMALLEST, BlobFilter, guided
+from edgeseg.runtime.refine import HIGH, LOW, SMALLEST, BlobFilter, guided, halved
 
 
 def two_people(left: float, right: float) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_guided_filter_moves_the_edge_to_the_frames() -> None:
     truth = np.zeros((128, 128), bool)
     truth[:, 50:] = True
     plain = cv2.resize(mask, (128, 128)) > 0.5
-    sharp = guided(mask, frame)
+    sharp = guided(mask, halved(frame, mask))
     assert sharp.shape == (128, 128)
     assert sharp.min() >= 0
     assert sharp.max() <= 1
@@ -77,7 +77,8 @@ def test_guided_filter_moves_the_edge_to_the_frames() -> None:
 def test_guided_filter_leaves_a_flat_frame_alone() -> None:
     mask = np.zeros((64, 64), np.float32)
     mask[16:48, 16:48] = 1
-    result = guided(mask, np.full((128, 128, 3), 90, np.uint8))
+    frame = np.full((128, 128, 3), 90, np.uint8)
+    result = guided(mask, halved(frame, mask))
     assert result[28:36, 28:36].min() > 0.99
     assert result[:4].max() < 0.01
 
