@@ -8,7 +8,7 @@ from edgeseg.data.augment import AugmentConfig
 from edgeseg.data.folder import Sample
 from edgeseg.data.pipeline import Group, Pipeline
 from edgeseg.errors import InputError
-from edgeseg.preprocess import resize, sample, to_mask, to_scores, to_tensor
+from edgeseg.preprocess import normalise, resize, sample, to_mask, to_scores, to_tensor
 from edgeseg.spec import ModelSpec
 
 SPEC = ModelSpec(name="tiny", width=8, height=4)
@@ -90,3 +90,13 @@ def test_frames_that_do_not_shrink_are_sampled_corner_to_corner():
     # Where both sides shrink it is the mean over areas, as elsewhere.
     assert np.array_equal(sample(ramp, 50, 20), resize(ramp, 50, 20))
     assert sample(ramp, 100, 40) is ramp
+
+
+@pytest.mark.parametrize("scale", [(1 / 127.5,) * 3, (1 / 127.5, 1 / 64, 1 / 255)])
+def test_normalise_is_scale_and_offset_of_each_channel(scale):
+    spec = ModelSpec("x", 8, 8, scale=scale, offset=(-1.0, -1.0, -1.0))
+    pixels = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    expected = pixels * np.array(scale, np.float32) + np.float32(-1)
+    result = normalise(pixels, spec)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, expected)

@@ -205,3 +205,24 @@ def test_config_errors_name_the_key(tmp_path):
     path.write_text('name = "x"\nstages = []\n[data]\nroot = "."\nvalidation = "v"\ngroup = []\n')
     with pytest.raises(InputError, match=r"unknown keys \['group'\], missing keys \['groups'\]"):
         load_config(path)
+
+
+def test_frozen_layers_keep_their_start_and_the_others_learn(config, tmp_path):
+    start = {}
+    for steps in (1, 12):
+        stage = (StageConfig(steps=steps, size=(32, 32), batch=4, rate=(1e-2, 1e-3)),)
+        optimizer = dataclasses.replace(config.optimizer, frozen=("down0",), average=0.0)
+        run = tmp_path / f"run{steps}"
+        train(dataclasses.replace(config, stages=stage, optimizer=optimizer), run, tmp_path)
+        start[steps] = weights(run)
+    frozen = [name for name in start[1] if name.startswith("down0")]
+    assert frozen
+    for name in start[1]:
+        same = np.array_equal(start[1][name], start[12][name])
+        assert same == (name in frozen), name
+
+
+def test_an_unknown_layer_cannot_be_frozen(config, tmp_path):
+    optimizer = dataclasses.replace(config.optimizer, frozen=("steam",))
+    with pytest.raises(InputError, match="frozen: got 'steam', expected the beginning of a layer"):
+        train(dataclasses.replace(config, optimizer=optimizer), tmp_path / "run", tmp_path)
