@@ -21,7 +21,7 @@ class Entry:
     video_unsmoothed: the same of our models without temporal filter. video_mean:
     means over sequences of both. speed: of `speed.summarise` in the first setting
     and of the whole way; speeds: of the network in all settings. groups: of
-    `groups.summarise`.
+    `groups.summarise`. filters: temporal filter -> measures of `filters.measure`.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Entry:
     speed: dict = field(default_factory=dict)
     speeds: list[dict] = field(default_factory=list)
     groups: dict = field(default_factory=dict)
+    filters: dict = field(default_factory=dict)
 
 
 @dataclass

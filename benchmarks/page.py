@@ -76,6 +76,7 @@ def render(report: Report, plots: Mapping[str, bytes], cases: Sequence[Case]) ->
         summary=summary_grid(report),
         accuracy=accuracy_grid(report),
         video=video_grid(report),
+        filters=filter_grid(report),
         sections=SECTIONS,
         plots={name: base64.b64encode(png).decode() for name, png in plots.items()},
         cases=[{**asdict(c), "jpeg": base64.b64encode(c.jpeg).decode()} for c in cases],
@@ -166,6 +167,22 @@ def video_grid(report: Report) -> Grid:
                 cells += [Cell(_number(values.get(key), digits)) for key, digits in VIDEO_DIGITS]
                 lines.append(Line(entry.kind, cells))
     return without_empty(Grid(columns, lines))
+
+
+def filter_grid(report: Report) -> Grid:
+    """Every temporal filter of our models; without lines where they were not asked for."""
+    columns = ["name", "filter", "flicker", "IoU", "boundary F", "worst lag", "cost ms"]
+    digits = (("flicker", 1), ("iou", 3), ("boundary_f", 3), ("lag_worst", 0), ("cost_ms", 2))
+    lines = [
+        Line(
+            entry.kind,
+            [Cell(entry.name), Cell(name)]
+            + [Cell(_number(values.get(key), places)) for key, places in digits],
+        )
+        for entry in report.entries
+        for name, values in entry.filters.items()
+    ]
+    return Grid(columns, lines)
 
 
 def without_empty(grid: Grid) -> Grid:

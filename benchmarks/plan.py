@@ -21,7 +21,8 @@ class Plan:
     `peers.peer_subjects` takes them. only: the one part to run, "" for all.
     limit: images of each family for the models and peers, 0 for all;
     baseline_limit: the same for the slow baselines. sustained_s: seconds of
-    sustained load, 0 for none. groups: CSV of image names and groups.
+    sustained load, 0 for none. groups: CSV of image names and groups. filters: every
+    temporal filter on the video, not only the default one and none.
     """
 
     models: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Plan:
     baseline_limit: int = 20
     sustained_s: float = 0.0
     groups: Path | None = None
+    filters: bool = False
 
     def __post_init__(self) -> None:
         if self.only and self.only not in PARTS:
@@ -44,6 +46,8 @@ class Plan:
             raise InputError("only accuracy: got no folder, expected --data DIR")
         if self.only == "video" and not self.video:
             raise InputError("only video: got no folder, expected --video DIR")
+        if self.filters and not self.wants("video"):
+            raise InputError("filters: got no sequence to run them on, expected --video DIR")
 
     def wants(self, part: str) -> bool:
         """True where a part is to be run and has something to run on."""

@@ -12,7 +12,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from edgeseg.data.folder import Sample
 from edgeseg.errors import InputError
 
-from . import accuracy, groups, machine, pictures, pipeline, probe, speed, sustained, video
+from . import accuracy, filters, groups, machine, pictures, pipeline, probe, speed, sustained, video
 from .entry import Entry, Report
 from .peers import peer_subjects
 from .pictures import Case
@@ -59,6 +59,9 @@ def run(plan: Plan, *, command: str) -> tuple[Report, list[Case]]:
     if plan.wants("video"):
         _video(subjects, entries, clips)
         report.notes.append(VIDEO_NOTE)
+        if plan.filters:
+            _filters(subjects, entries, clips)
+            report.notes.append(filters.NOTE)
     if plan.baselines and plan.wants("accuracy"):
         report.notes.append(
             f"Baselines: {plan.baseline_limit} images of each family, evenly spread over the "
@@ -186,3 +189,14 @@ def _video(subjects: Sequence[Subject], entries: Entries, clips: Sequence[video.
             else:
                 entry.video_unsmoothed = measured
             entry.video_mean["default" if first else "none"] = video.mean(measured)
+
+
+def _filters(subjects: Sequence[Subject], entries: Entries, clips: Sequence[video.Clip]) -> None:
+    """Our models alone: peers bring their own networks and nothing else."""
+    models = [subject for subject in subjects if subject.kind == "model"]
+    frames = sum(len(clip.frames) for clip in clips)
+    with progress("filters", len(models) * len(filters.NAMES) * frames) as tick:
+        for subject in models:
+            entries[subject.name].filters = {
+                name: filters.measure(subject, clips, name, tick) for name in filters.NAMES
+            }

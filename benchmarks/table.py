@@ -10,6 +10,8 @@ from rich.table import Table
 
 from .entry import Entry, Report
 
+FILTER_COLUMNS = ("flicker", "iou", "boundary_f", "lag_worst", "cost_ms")
+
 
 def families(report: Report) -> list[str]:
     """Names of all families, sorted."""
@@ -67,6 +69,17 @@ def console_table(report: Report) -> None:
         if column != "name" and any(value is not None for value in values):
             printed.add_row(column.replace("_", " "), *map(_text, values))
     Console().print(printed)
+    _print_filters(report)
+
+
+def _print_filters(report: Report) -> None:
+    for entry in report.entries:
+        if not entry.filters:
+            continue
+        printed = Table("filter", *FILTER_COLUMNS, title=f"{entry.name}: temporal filters")
+        for name, values in entry.filters.items():
+            printed.add_row(name, *[_text(values.get(column)) for column in FILTER_COLUMNS])
+        Console().print(printed)
 
 
 def _text(value: float | str | None) -> str:

@@ -52,6 +52,9 @@ def benchmark(
     groups: Annotated[
         Path | None, typer.Option(help="CSV: image, and one column for each attribute.")
     ] = None,
+    filters: Annotated[
+        bool, typer.Option("--filters", help="Every temporal filter on the video, with its cost.")
+    ] = False,
     compare: Annotated[
         Path | None, typer.Option(help="Older report.json; exit code 3 where something is worse.")
     ] = None,
@@ -87,6 +90,7 @@ def benchmark(
         baseline_limit=baseline_limit,
         sustained_s=sustained,
         groups=groups,
+        filters=filters,
     )
     report, cases = run(plan, command=shlex.join(["edgeseg", *sys.argv[1:]]))
     if old is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,10 +54,14 @@ OPENERS: dict[str, Callable[[bytes, int | None], Any]] = {
 
 @dataclass(frozen=True)
 class Choice:
-    """The delegate that runs, an open interpreter on it, and why others were refused."""
+    """The delegate that runs, an open interpreter on it, and why others were refused.
+
+    on_cpu: the file with the same input and output for the CPU, should the delegate fail.
+    """
 
     name: str
     interpreter: Any
+    on_cpu: bytes
     refused: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,11 +71,11 @@ def choose(
     *,
     delegate: str = "auto",
     threads: int | None = None,
-    edgetpu_model: bytes | None = None,
+    variants: Mapping[str, bytes] | None = None,
 ) -> Choice:
     """Open the model on the first delegate that works, or on the one that is named.
 
-    edgetpu_model: the same network compiled for the Edge TPU, where there is one.
+    variants: files of the same network for single delegates, see `assets.variants`.
     Raises DelegateError with the reason where the named delegate does not work,
     ModelError where the model runs nowhere.
     """
@@ -80,7 +84,7 @@ def choose(
         raise DelegateError(f"delegate: got {delegate!r}, expected one of {known}")
     refused: dict[str, str] = {}
     for name in OPENERS if delegate == "auto" else [delegate]:
-        candidate = edgetpu_model if name == "edgetpu" and edgetpu_model else model
+        candidate = (variants or {}).get(name, model)
         try:
             interpreter = OPENERS[name](candidate, threads)
             if name != "cpu":
@@ -93,7 +97,9 @@ def choose(
                 raise
             refused[name] = f"{name}: cannot open the model"
             continue
-        return Choice(name, interpreter, refused)
+        # What was compiled for the Edge TPU runs nowhere else; it takes what the model takes.
+        on_cpu = model if name == "edgetpu" else candidate
+        return Choice(name, interpreter, on_cpu, refused)
     raise DelegateError("; ".join(refused.values()))
 
 

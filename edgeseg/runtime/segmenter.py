@@ -94,12 +94,14 @@ class Segmenter:
             self.spec,
             delegate=delegate,
             threads=threads,
-            edgetpu_model=_edgetpu_sibling(self.path),
+            variants=assets.variants(self.path),
         )
         self.refused = choice.refused
         self.resets: Counter[str] = Counter()
         self._network = Guarded(
-            choice.interpreter, name=choice.name, open_cpu=lambda: OPENERS["cpu"](data, threads)
+            choice.interpreter,
+            name=choice.name,
+            open_cpu=lambda: OPENERS["cpu"](choice.on_cpu, threads),
         )
         self._feeder = Feeder(self.spec, choice.interpreter.inputs[0])
         _check_output(self.spec, choice.interpreter.outputs[0].shape)
@@ -292,9 +294,3 @@ def _check_output(spec: ModelSpec, shape: tuple[int, ...]) -> None:
             f"model {spec.name!r}: got an output tensor of {shape}, expected "
             f"(1, height, width, {len(spec.labels)}) from its labels"
         )
-
-
-def _edgetpu_sibling(path: Path) -> bytes | None:
-    """The file that the Edge TPU compiler writes beside its input, where it is there."""
-    sibling = path.with_name(f"{path.stem}_edgetpu.tflite")
-    return sibling.read_bytes() if sibling.is_file() else None

@@ -27,7 +27,7 @@ def report(run, data, clips, tmp_path_factory):
     result = run(
         "person",
         *("--data", data, "--video", clips, "--baselines", "--baseline-limit", 1),
-        *("--rounds", 2, "--groups", table, "-o", folder),
+        *("--rounds", 2, "--groups", table, "--filters", "-o", folder),
     )
     assert result.exit_code == 0, result.output
     return folder
@@ -46,6 +46,13 @@ def test_report_json(report):
     assert {"false_positive_area", "ci"} <= set(person["accuracy"]["families"]["neg"])
     assert {"iou", "boundary_f", "flicker", "lag"} <= set(person["video"]["walk"])
     assert "walk" in person["video_unsmoothed"]
+    assert set(person["filters"]) == {"none", "ema", "blend", "flow"}
+    # The very masks that the video part has measured, with the default filter and with none.
+    for name, part in (("flow", "video"), ("none", "video_unsmoothed")):
+        for figure in ("iou", "flicker", "lag"):
+            assert person["filters"][name][figure] == person[part]["walk"][figure]
+    assert person["filters"]["flow"]["cost_ms"] > 0
+    assert entries["kmeans"]["filters"] == {}
     wanted = {"threads", "delegate", "p50_ms", "p90_ms", "p99_ms", "fps", "pipeline_fps"}
     assert wanted <= set(person["speed"])
     assert person["groups"]["light"]["groups"]["bright"]["images"] == 2

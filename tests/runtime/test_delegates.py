@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgeseg import DelegateError, ModelError
-from edgeseg.runtime import delegates
+from edgeseg.runtime import assets, delegates
 from edgeseg.runtime.compiled import CompiledInterpreter, quiet_stderr
 from edgeseg.runtime.delegates import choose, ops_per_device
 from edgeseg.runtime.golden import Golden, disagreement
@@ -185,3 +185,33 @@ def test_nan_on_the_cpu_is_an_error(fake_interpreter) -> None:
     guarded = Guarded(broken, name="cpu", open_cpu=lambda: broken)
     with pytest.raises(ModelError, match="NaN"):
         guarded.run(frame(0))
+
+
+def test_a_delegate_gets_its_own_file(
+    fake_model, fake_interpreter, honest, on_cpu, monkeypatch
+) -> None:
+    data, spec = load_model(fake_model())
+    on_cpu(fake_interpreter(honest))
+    opened = []
+
+    def open_and_note(model: bytes, threads: int | None) -> object:
+        opened.append(model)
+        return fake_interpreter(honest)
+
+    monkeypatch.setitem(delegates.OPENERS, "gpu", open_and_note)
+    monkeypatch.setitem(delegates.OPENERS, "edgetpu", open_and_note)
+    variants = {"gpu": b"float16", "edgetpu": b"compiled"}
+    gpu = choose(data, spec, delegate="gpu", variants=variants)
+    edgetpu = choose(data, spec, delegate="edgetpu", variants=variants)
+    assert opened == [b"float16", b"compiled"]
+    # The float16 file runs on a CPU too and takes the same tensors; the compiled one does not.
+    assert (gpu.on_cpu, edgetpu.on_cpu) == (b"float16", data)
+
+
+def test_files_for_one_device_are_variants_of_a_model(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(assets, "FOLDER", tmp_path)
+    for name in ("a", "a_gpu", "b", "b_edgetpu"):
+        (tmp_path / f"{name}.tflite").write_bytes(name.encode())
+    assert assets.bundled() == ["a", "b"]
+    assert assets.variants(assets.resolve("a")) == {"gpu": b"a_gpu"}
+    assert assets.variants(assets.resolve("b")) == {"edgetpu": b"b_edgetpu"}
