@@ -15,6 +15,11 @@ CUT_DIFFERENCE = 28.0
 # ... where it is so many times the usual one, for a fast pan changes every frame.
 CUT_RATIO = 3.0
 
+# Grey difference, of 255, at which a moved mask is trusted by 1/e only. Measured: without such
+# trust a mask that stays still also trails what moves quickly, and loses more than it gains.
+TRUSTED_DIFFERENCE = 20.0
+_TRUST_OF = np.exp(-((np.arange(256) / TRUSTED_DIFFERENCE) ** 2)).astype(np.float32)
+
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
     """uint8 (H, W) or (H, W, 1 or 3) -> grey uint8 (SIDE, SIDE)."""
@@ -31,31 +36,41 @@ class FlowWarp:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         # Patches two thirds as dense: half the time at the same flicker and IoU, measured.
         self._flow.setPatchStride(6)
-        self._grid: np.ndarray | None = None
+        self._grids: dict[tuple[int, int], np.ndarray] = {}
 
-    def __call__(self, mask: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
-        """mask: float32 (h, w, classes) of the frame `before` -> the same for the frame `now`.
+    def __call__(
+        self, mask: np.ndarray, before: np.ndarray, now: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A mask of the frame `before`, moved to the frame `now`, and how far to trust that.
 
-        before, now: thumbnails.
+        mask: float32 (h, w, classes). before, now: thumbnails.
+        Returns float32 (h, w, classes), and float32 (h, w, 1): 1 where the frame before,
+        moved the same way, looks like the frame now, towards 0 where it does not,
+        because something was uncovered or moved in another way.
         """
         height, width = mask.shape[:2]
         flow = self._flow.calc(now, before, np.zeros((SIDE, SIDE, 2), np.float32))
+        trust = cv2.resize(_TRUST_OF[self._unexplained(flow, before, now)], (width, height))
         flow = np.asarray(cv2.resize(flow, (width, height))) * np.array(
             (width / SIDE, height / SIDE), np.float32
         )
-        columns, rows = cv2.split(self._positions(height, width) + flow)
-        layers = [
-            cv2.remap(layer, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for layer in cv2.split(mask)
-        ]
-        return np.stack(layers, axis=-1)
+        moved = [self._moved(layer, flow) for layer in cv2.split(mask)]
+        return np.stack(moved, axis=-1), trust[..., np.newaxis]
 
-    def _positions(self, height: int, width: int) -> np.ndarray:
-        if self._grid is None or self._grid.shape[:2] != (height, width):
-            self._grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(
-                np.float32
-            )
-        return self._grid
+    def _unexplained(self, flow: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
+        """Grey difference that the flow leaves, uint8 (SIDE, SIDE)."""
+        return cv2.blur(cv2.absdiff(self._moved(before, flow), now), (3, 3))
+
+    def _moved(self, layer: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        """layer: (h, w); flow: float32 (h, w, 2) in its pixels."""
+        columns, rows = cv2.split(self._grid(*layer.shape) + flow)
+        return cv2.remap(layer, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    def _grid(self, height: int, width: int) -> np.ndarray:
+        if (height, width) not in self._grids:
+            grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
+            self._grids[height, width] = grid.astype(np.float32)
+        return self._grids[height, width]
 
 
 class SceneCut:

@@ -46,11 +46,11 @@ class NoFilter:
 
     def carry(self, thumbnail: np.ndarray) -> np.ndarray:
         """See TemporalFilter."""
-        moved = self._moved(thumbnail)
-        if moved is None:
+        found = self._moved(thumbnail)
+        if found is None:
             raise ValueError("carry: got no previous mask, expected a frame before this one")
-        self.previous, self._before = moved, thumbnail
-        return moved
+        self.previous, self._before = found[0], thumbnail
+        return self.previous
 
     def reset(self) -> None:
         """See TemporalFilter."""
@@ -59,8 +59,8 @@ class NoFilter:
     def _filtered(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
         return scores
 
-    def _moved(self, thumbnail: np.ndarray) -> np.ndarray | None:
-        """The previous mask where optical flow says that its content is now."""
+    def _moved(self, thumbnail: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The previous mask where optical flow says that its content is now, and the trust."""
         if self.previous is None or self._before is None:
             return None
         return self._warp(self.previous, self._before, thumbnail)
@@ -99,24 +99,27 @@ class Flow(NoFilter):
     """The blend with a previous mask that optical flow has moved along, and with hysteresis.
 
     Moved along, the previous mask no longer trails what it covers, so that more of
-    it can stay: `ratio` is its share where the new score is 0.5. What is left of
-    flicker are scores that cross 0.5 and come back: undecided scores are pushed
-    towards the side of the previous mask by up to `push`.
+    it can stay: all of it where the new score is 0.5, at least `keep` of it where the
+    score is sure. What is left of flicker are scores that cross 0.5 and come back:
+    undecided scores are pushed towards the side of the previous mask by up to `push`.
+    Both only as far as the moved mask is trusted (see `FlowWarp`).
     """
 
-    def __init__(self, *, ratio: float = 1.0, push: float = 0.2) -> None:
+    def __init__(self, *, keep: float = 0.3, push: float = 0.3) -> None:
         super().__init__()
-        self._ratio = np.float32(ratio)
+        self._keep = np.float32(keep)
         self._push = np.float32(push)
 
     def _filtered(self, scores: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
-        moved = self._moved(thumbnail)
-        if moved is None:
+        found = self._moved(thumbnail)
+        if found is None:
             return scores
-        scores = scores + (moved - scores) * (uncertainty(scores) * self._ratio)
+        moved, trust = found
+        share = np.maximum(uncertainty(scores), self._keep) * trust
+        scores = scores + (moved - scores) * share
         side = np.clip((moved - 0.5) * 4, -1, 1)
         undecided = np.clip(2 - np.abs(scores - 0.5) * 4, 0, 1)
-        return np.clip(scores + side * undecided * self._push, 0, 1)
+        return np.clip(scores + side * undecided * (trust * self._push), 0, 1)
 
 
 FILTERS: dict[str, Callable[[], TemporalFilter]] = {

@@ -58,20 +58,30 @@ def test_a_region_around_the_limit_does_not_blink() -> None:
     assert blobs(speck(side - 1)).max() == 0
 
 
-def test_guided_filter_moves_the_edge_to_the_frames() -> None:
+def test_guided_filter_draws_the_edge_within_a_pixel_of_the_mask() -> None:
+    # The frame's edge is in the middle of a pixel of the mask, which knows its share only.
     frame = np.full((256, 256, 3), 40, np.uint8)
-    frame[:, 100:] = 210
-    # The network's edge is soft, and 4 of its pixels beside the frame's.
-    x = np.arange(64)
-    mask = np.repeat(np.clip((x - 26) / 4 + 0.5, 0, 1)[None], 64, axis=0).astype(np.float32)
-    truth = np.zeros((128, 128), bool)
-    truth[:, 50:] = True
-    plain = cv2.resize(mask, (128, 128)) > 0.5
+    frame[:, 102:] = 210
+    truth = np.zeros((128, 128), np.float32)
+    truth[:, 51:] = 1
+    mask = cv2.resize(truth, (64, 64), interpolation=cv2.INTER_AREA)
+    plain = cv2.resize(mask, (128, 128))
     sharp = guided(mask, halved(frame, mask))
     assert sharp.shape == (128, 128)
     assert sharp.min() >= 0
     assert sharp.max() <= 1
-    assert ((sharp > 0.5) != truth).sum() < 0.5 * (plain != truth).sum()
+    assert np.abs(sharp - truth).mean() < 0.3 * np.abs(plain - truth).mean()
+
+
+def test_guided_filter_keeps_thin_parts() -> None:
+    frame = np.full((256, 256, 3), 40, np.uint8)
+    mask = np.zeros((64, 64), np.float32)
+    mask[:, 30:32] = 1
+    frame[:, 120:128] = 210
+    sharp = guided(mask, halved(frame, mask)) > 0.5
+    assert sharp[:, 60:64].all()
+    assert not sharp[:, :58].any()
+    assert not sharp[:, 66:].any()
 
 
 def test_guided_filter_leaves_a_flat_frame_alone() -> None:

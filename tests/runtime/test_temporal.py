@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeseg import InputError, Segmenter
-from edgeseg.runtime.motion import SceneCut, thumbnail
+from edgeseg.runtime.motion import FlowWarp, SceneCut, thumbnail
 from edgeseg.runtime.segmenter import AUDIT_EVERY, ghost
 from edgeseg.runtime.temporal import FILTERS, Flow, make_filter, uncertainty
 
@@ -78,6 +78,24 @@ def test_flow_moves_the_previous_mask_along() -> None:
     assert moved.shape == mask.shape
     expected = np.roll(mask, 4, axis=1)
     assert np.abs(moved - expected).mean() < 0.3 * np.abs(mask - expected).mean()
+
+
+def test_a_moved_mask_is_trusted_where_the_flow_explains_the_frame() -> None:
+    mask = np.ones((32, 32, 1), np.float32)
+    now = textured(3)
+    # Something that was not there before: no flow leads to it.
+    now[40:56, 40:56] = np.random.default_rng(0).integers(0, 2, (16, 16)) * 255
+    _, trust = FlowWarp()(mask, textured(0), now)
+    assert trust.shape == (32, 32, 1)
+    assert trust[4:16, 4:28].mean() > 0.9
+    assert trust[21:27, 21:27].mean() < 0.3
+
+
+def test_flow_follows_the_network_where_the_past_is_not_trusted() -> None:
+    flow = Flow()
+    flow.apply(scores(0.9), np.zeros((64, 64), np.uint8))
+    other = np.random.default_rng(1).integers(0, 2, (64, 64)).astype(np.uint8) * 255
+    assert flow.apply(scores(0.3), other).mean() == pytest.approx(0.3, abs=0.02)
 
 
 def test_flow_pushes_undecided_scores_to_the_side_of_before() -> None:
