@@ -7,6 +7,8 @@ import os
 import platform
 from pathlib import Path
 
+from edgeseg.runtime.amx import VARIABLE
+
 # What results depend on; those that are not installed are left out.
 PACKAGES = (
     "edgeseg",
@@ -27,11 +29,12 @@ FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp",
 
 
 def describe() -> dict:
-    """The processor, its features, cores, memory in MiB and load, and the system."""
+    """The processor, its features and AMX, cores, memory in MiB and load, and the system."""
     return {
         "processor": processor(),
         "architecture": platform.machine(),
         "features": features(),
+        "amx": amx(),
         "cores": os.cpu_count() or 1,
         "usable_cores": usable_cores(),
         "memory_mib": memory_mib(),
@@ -39,6 +42,13 @@ def describe() -> dict:
         "system": platform.platform(),
         "python": platform.python_version(),
     }
+
+
+def amx() -> str:
+    """What int8 networks do with the matrix unit AMX, see `edgeseg.runtime.amx`."""
+    if "amx_int8" not in features():
+        return "not there"
+    return "used" if os.environ.get(VARIABLE) == "1" else f"not used, {VARIABLE}=1 uses it"
 
 
 def versions() -> dict[str, str]:

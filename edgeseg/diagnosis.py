@@ -81,6 +81,7 @@ def machine() -> list[Finding]:
         Finding(
             "machine", "features", quick, ", ".join(features) or "unknown", "" if quick else slow
         ),
+        Finding("machine", "AMX for int8", True, facts.amx()),
         Finding("machine", "memory", True, f"{memory} MiB" if memory else "unknown"),
         Finding("machine", "python", True, f"{sys.version.split()[0]} on {sys.platform}"),
     ]

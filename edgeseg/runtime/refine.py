@@ -12,6 +12,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..preprocess import resize
+
 # Hysteresis: a region of scores above LOW stays where one score in it is above HIGH.
 LOW, HIGH = 0.35, 0.65
 # A region smaller than this share of the picture goes, unless it was there a frame ago:
@@ -76,8 +78,8 @@ def guided(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """
     height, width = mask.shape
     size = (picture.shape[1], picture.shape[0])
-    detail = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    low = cv2.resize(detail, (width, height), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    detail, low = grey.astype(np.float32), resize(grey, width, height).astype(np.float32)
     cv2.subtract(detail, cv2.resize(low, size, interpolation=cv2.INTER_LINEAR), dst=detail)
     slope = cv2.resize(_slope(low, mask), size, interpolation=cv2.INTER_LINEAR)
     cv2.multiply(detail, slope, dst=detail)

@@ -153,3 +153,14 @@ def test_either_opencv_will_do(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", version)
     assert diagnosis.version_of("opencv-python") == "4.10"
     assert diagnosis.version_of("numpy") is None
+
+
+def test_amx_is_told_where_it_is(monkeypatch):
+    from edgeseg.benchmarks import machine
+
+    monkeypatch.setattr(machine, "features", lambda: ["avx2", "amx_int8"])
+    assert machine.amx() == "not used, EDGESEG_AMX=1 uses it"
+    monkeypatch.setenv("EDGESEG_AMX", "1")
+    assert machine.amx() == "used"
+    monkeypatch.setattr(machine, "features", lambda: ["avx2"])
+    assert machine.amx() == "not there"
