@@ -17,6 +17,7 @@ import numpy as np
 class AugmentConfig:
     """Ranges and probabilities. Angles in degrees, crops as shares of the photo's side.
 
+    spin: share of photos that are turned by any angle, for people who are not upright;
     elastic: standard deviation of the deformation in pixels, 0 for none;
     elastic_grid: distance in pixels of the points that are moved.
     """
@@ -27,6 +28,7 @@ class AugmentConfig:
     flip: float = 0.5
     flip_vertical: float = 0.0
     quarter_turns: bool = False
+    spin: float = 0.0
     elastic: float = 0.0
     elastic_grid: int = 64
     brightness: float = 0.2
@@ -63,6 +65,8 @@ def warp_matrix(
     angle = np.deg2rad(rng.normal(0, config.rotation / 2))
     if config.quarter_turns:
         angle += np.pi / 2 * rng.integers(4)
+    if config.spin and rng.random() < config.spin:
+        angle = rng.uniform(-np.pi, np.pi)
     # Rotate in the photo's own pixels, then scale: otherwise the rotation would shear.
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = np.diag([scale_x, scale_y]) @ rotation
