@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeseg.data.augment import AugmentConfig, deform, elastic_maps
+from edgeseg.data.augment import AugmentConfig, deform, elastic_maps, warp_matrix
 from edgeseg.data.class_pipeline import BorderConfig, ClassPipeline
 from edgeseg.data.dataset import IGNORE, Labelled
 from edgeseg.data.folder import Sample
@@ -178,3 +178,17 @@ def test_camera_motion_moves_image_and_truth_but_not_the_mask(samples):
     brightness = tensor[..., :3].mean(axis=-1)
     assert brightness[truth].mean() > brightness[~truth].mean() + 0.5
     assert (previous & truth).sum() / (previous | truth).sum() > 0.4
+
+
+def test_spin_turns_some_photos_by_any_angle():
+    def angles(spin: float) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        config = AugmentConfig(flip=0.0, rotation=0.0, aspect=1.0, crop=(1.0, 1.0), spin=spin)
+        matrices = [warp_matrix(rng, (64, 64), (64, 64), config) for _ in range(400)]
+        return np.array([np.arctan2(matrix[1, 0], matrix[0, 0]) for matrix in matrices])
+
+    assert np.abs(angles(0.0)).max() < 1e-6
+    some = angles(0.25)
+    turned = some[np.abs(some) > 1e-6]
+    assert 60 < len(turned) < 140
+    assert np.histogram(turned, bins=4, range=(-np.pi, np.pi))[0].min() > 10
