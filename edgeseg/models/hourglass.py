@@ -79,7 +79,7 @@ def decoder(
     batch_norm: bool,
 ) -> Tensor:
     """From 1/32 up to 1/output_stride: upsample, add the skip, depthwise 3x3, 1x1."""
-    strides = [stride for stride in (32, 16, 8, 4, 2) if stride >= output_stride]
+    strides = _strides(output_stride)
     x = convolution(
         keras, features[32], channels[0], name="decoder32_reduce", batch_norm=batch_norm
     )
@@ -104,6 +104,11 @@ def decoder(
     return x
 
 
+def _strides(output_stride: int) -> list[int]:
+    """The strides of the decoder's feature maps, from the smallest to the mask's."""
+    return [stride for stride in (32, 16, 8, 4, 2) if stride >= output_stride]
+
+
 # Functional model -------------------------------------------------------------
 
 ENCODERS = {"mobilenet_v2": mobilenet_v2_encoder, "plain": plain_encoder}
@@ -118,6 +123,7 @@ def hourglass(
     encoder: str = "mobilenet_v2",
     decoder_channels: Sequence[int] = (64, 48, 32, 24, 16),
     output_stride: int = 2,
+    head_blocks: int = 0,
     batch_norm: bool = False,
 ) -> Tensor:
     """Build the hourglass.
@@ -127,6 +133,8 @@ def hourglass(
     classes: 1 gives one sigmoid mask, more give a softmax over the classes.
     width: channel multiplier of the encoder, 0.35 to 1.0.
     output_stride: 2 emits the mask at half the input size, 4 at a quarter.
+    head_blocks: pairs of 1x1 and depthwise 3x3 at the mask's size before the logits. The
+        decoder mixes the channels of its last step in the logits alone.
     batch_norm: on for training from random weights; off where the pretrained
         weights have it folded in.
 
@@ -151,6 +159,10 @@ def hourglass(
         output_stride=output_stride,
         batch_norm=batch_norm,
     )
+    for block in range(head_blocks):
+        count = decoder_channels[len(_strides(output_stride)) - 1]
+        x = convolution(keras, x, count, name=f"head{block}_mix", batch_norm=batch_norm)
+        x = depthwise(keras, x, name=f"head{block}_depthwise", batch_norm=batch_norm)
     # Activations that turn scores into probabilities stay in float32 under mixed precision.
     logits = keras.layers.Conv2D(classes, 1, name="logits")(x)
     activation = "sigmoid" if classes == 1 else "softmax"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import os
 import sys
 import threading
@@ -22,6 +24,10 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 REOPEN_S = 60.0
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
+# What is opened again and gives frames for less long has not come back.
+STEADY_S = 5.0
+# A file whose last frame comes before this share of the time it states is told of.
+WHOLE = 0.9
 
 
 class VideoFile(Source):
@@ -29,7 +35,6 @@ class VideoFile(Source):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._read_any = False
         try:
             size = path.stat().st_size
         except OSError as error:
@@ -39,20 +44,26 @@ class VideoFile(Source):
         with quiet_opencv():
             self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
-            raise SourceError(f"{path}: got something that is no video OpenCV can read")
+            raise SourceError(
+                f"{path}: got something that is no video OpenCV can read, expected a whole video"
+            )
         self.fps = sane_fps(self._capture.get(cv2.CAP_PROP_FPS))
         frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = frames if frames > 0 else None
         self.description = f"video {path}"
         self.sound = path
+        self._length = _Length(self._capture)
 
     def read(self) -> np.ndarray | None:
         """See Source."""
         ok, frame = self._capture.read()
-        if not ok and not self._read_any:
+        if ok:
+            self._length.another()
+            return frame
+        if not self._length.frames:
             raise SourceError(f"{self._path}: got a video without a single readable frame")
-        self._read_any = self._read_any or ok
-        return frame if ok else None
+        self._length.tell(self.description)
+        return None
 
     def close(self) -> None:
         """See Source."""
@@ -72,6 +83,8 @@ class Reopening(Source):
         self._opener = opener
         self._reopen_s = reopen_s
         self._closing = threading.Event()
+        self._pause = FIRST_PAUSE_S
+        self._back = -math.inf
         capture = opener()
         if capture is None:
             raise SourceError(f"{description}: got no picture from it")
@@ -86,14 +99,15 @@ class Reopening(Source):
         return self._read_again()
 
     def _read_again(self) -> np.ndarray | None:
-        print(f"edgeseg: {self.description} gives no frames; opening it again", file=sys.stderr)
+        if time.monotonic() - self._back >= STEADY_S:
+            print(f"edgeseg: {self.description} gives no frames; opening it again", file=sys.stderr)
+            self._pause = FIRST_PAUSE_S
         deadline = time.monotonic() + self._reopen_s
-        pause = FIRST_PAUSE_S
         while time.monotonic() < deadline:
             self._capture.release()
-            if self._closing.wait(pause):
+            if self._closing.wait(self._pause):
                 return None
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
             capture = self._opener()
             if capture is None:
                 continue
@@ -101,6 +115,7 @@ class Reopening(Source):
             ok, frame = capture.read()
             if ok:
                 self.reopened += 1
+                self._back = time.monotonic()
                 return frame
         raise SourceError(f"{self.description}: gone for {self._reopen_s:g} s, expected frames")
 
@@ -169,14 +184,18 @@ class Stream(Source):
         self._url = url
         self._wait_s = wait_s
         self.description = url
+        start = time.monotonic()
         first = self._open()
         if first is None:
-            raise SourceError(f"{url}: got no video within {wait_s:g} s, expected a stream")
+            waited = time.monotonic() - start >= 0.9 * wait_s
+            what = f"within {wait_s:g} s" if waited else "(refused, not found, or of another kind)"
+            raise SourceError(f"{url}: got no video {what}, expected a stream or a video file")
         frames = int(first.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = frames if frames > 0 else None
         self.live = self.count is None
         self.fps = sane_fps(first.get(cv2.CAP_PROP_FPS))
         self._first = first
+        self._length = _Length(first)
         # Opened once above; a stream opens anew only when it stops.
         waiting = [first]
         self._reopening = Reopening(
@@ -188,7 +207,16 @@ class Stream(Source):
         if self.live:
             return self._reopening.read()
         ok, frame = self._first.read()
-        return frame if ok else None
+        if ok:
+            self._length.another()
+            return frame
+        if not self._length.frames:
+            raise SourceError(
+                f"{self._url}: got a video without a single readable frame, expected some; "
+                "a file with its index at the end needs a server that sends parts of files"
+            )
+        self._length.tell(self.description)
+        return None
 
     def interrupt(self) -> None:
         """See Source."""
@@ -217,6 +245,35 @@ class Stream(Source):
         thread.start()
         thread.join(self._wait_s + 1)
         return box[0] if box and box[0].isOpened() else None
+
+
+class _Length:
+    """How far into a file its frames have come, to tell of one that was cut off."""
+
+    def __init__(self, capture: cv2.VideoCapture) -> None:
+        self.frames = 0
+        self._capture = capture
+        self._rate = sane_fps(capture.get(cv2.CAP_PROP_FPS))
+        self._stated_s = capture.get(cv2.CAP_PROP_FRAME_COUNT) / self._rate
+        self._time_s = 0.0
+
+    def another(self) -> None:
+        """Count a frame that was read."""
+        self.frames += 1
+        self._time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+
+    def tell(self, description: str) -> None:
+        """Say it where the frames have ended long before the time that the file states."""
+        # Some containers have no times, and a variable rate makes the count a guess.
+        end_s = max(self._time_s + 1 / self._rate, self.frames / self._rate)
+        if end_s < WHOLE * self._stated_s:
+            _tell_cut_off(description, f"{end_s:.1f} s of {self._stated_s:.1f} s")
+
+
+@functools.cache
+def _tell_cut_off(description: str, what: str) -> None:
+    """One line, and no other when a background is repeated."""
+    print(f"edgeseg: {description} has frames for {what}; is it cut off?", file=sys.stderr)
 
 
 def sane_fps(fps: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import InputError
 from .effects import make_effect
 from .segmenter import Segmentation, Segmenter
 from .sinks import write_image
@@ -25,9 +26,12 @@ def segment_image(
     """Read `source`, segment it, write the effect's picture to `target`; returns the answer.
 
     The default effect writes the mask: 8 bit grey, 255 times the probability; for
-    several classes their colours. Raises SourceError and SinkError.
+    several classes their colours. Raises SourceError and SinkError, and InputError
+    where `target` is `source`.
     """
     frame = read_image(source)
+    if target.exists() and target.samefile(source):
+        raise InputError(f"output: got {target}, the image itself, expected another file")
     segmenter.reset()
     pixels = segmenter.pixels(frame)
     answer = segmenter.segmentation(segmenter.steady(segmenter.scores(pixels), pixels), frame)

@@ -103,15 +103,15 @@ def open_sink(
     if name == "none":
         return Sink()
     if name == "-":
+        if sys.stdout is None:
+            raise SinkError("stdout: got a closed one, expected a pipe or file for raw frames")
         if sys.stdout.isatty():
             raise SinkError("stdout: got a terminal, expected a pipe or file for raw frames")
         return RawOutput()
     if name == "window":
         return Window(display.on_key if display else None, display.status if display else None)
     if kind == "mjpeg":
-        if detail and not detail.isdigit():
-            raise InputError(f"sink: got {name!r}, expected mjpeg:PORT with a number")
-        return MjpegPage(port=int(detail or 0), public=public)
+        return MjpegPage(port=_port(name, detail), public=public)
     if kind == "virtualcam":
         return VirtualCamera(fps=fps, device=detail or None)
     if name.endswith(("/", os.sep)) or Path(name).is_dir():
@@ -123,3 +123,11 @@ def open_sink(
         f"({' '.join(VIDEO_SUFFIXES)}), a folder with / at its end, -, mjpeg[:PORT] "
         "or virtualcam[:DEVICE]"
     )
+
+
+def _port(name: str, detail: str) -> int:
+    """The number after "mjpeg:", 0 where there is none."""
+    port = int(detail or 0) if detail.isdecimal() or not detail else -1
+    if not 0 <= port <= 65535:
+        raise InputError(f"sink: got {name!r}, expected mjpeg:PORT with a number up to 65535")
+    return port

@@ -142,8 +142,10 @@ def open_source(name: str, *, size: tuple[int, int] | None = None, wait_s: float
     if name == "-":
         if size is None:
             raise SourceError("stdin: got no size, expected --size WIDTHxHEIGHT for raw frames")
+        if sys.stdin is None:
+            raise SourceError("stdin: got a closed one, expected a pipe or file with raw frames")
         return RawInput(width=size[0], height=size[1], wait_s=wait_s, fd=sys.stdin.fileno())
-    if name.startswith(URL_SCHEMES):
+    if name.lower().startswith(URL_SCHEMES):
         return Stream(name, wait_s=wait_s)
     if name.isdigit() or name.startswith("/dev/video"):
         return Camera(name, size=size)

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, cast
 
@@ -38,11 +39,13 @@ class VideoSink(Sink):
 
     path: its suffix decides the container. fps: frames a second. sound: a file
     whose sound goes into the video, where ffmpeg is there.
-    Raises SinkError where the file cannot be written, and when the disk is full;
-    what was written until then plays.
+    Raises SinkError where the file cannot be written or is the one with the sound, and
+    when the disk is full; what was written until then plays.
     """
 
     def __init__(self, path: Path, *, fps: float, sound: Path | None = None) -> None:
+        if sound is not None and path.exists() and path.samefile(sound):
+            raise SinkError(f"{path}: got the source itself, expected another file to write to")
         self._path = path
         self._fps = fps
         self._sound = sound
@@ -108,7 +111,9 @@ class FfmpegWriter:
         self._path = path
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         source = ["-f", "rawvideo", "-pix_fmt", "bgra" if channels == 4 else "bgr24"]
-        source += ["-s", f"{size[0]}x{size[1]}", "-r", f"{fps:.6f}", "-i", "-"]
+        # 29.97 frames a second are 30000/1001.
+        rate = Fraction(fps).limit_denominator(1001)
+        source += ["-s", f"{size[0]}x{size[1]}", "-r", str(rate), "-i", "-"]
         # What is encoded goes to the disk at once, should this process or ffmpeg be killed.
         flush = ["-flush_packets", "1"]
         self._process = subprocess.Popen(
@@ -198,6 +203,9 @@ def _codec(suffix: str, *, alpha: bool) -> list[str]:
         return ["-c:v", "libvpx-vp9", "-pix_fmt", pixels, *fast, "-auto-alt-ref", "0", *even]
     # Key frames every second or so: a fragment ends at each.
     h264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p"]
+    if suffix == ".avi":
+        # It has no times of display, which frames out of order would need.
+        h264 += ["-bf", "0"]
     return [*h264, "-g", "30", *even, *(FRAGMENTED if suffix in (".mp4", ".mov") else [])]
 
 

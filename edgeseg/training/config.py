@@ -75,7 +75,7 @@ class ModelConfig:
 
     classes: 1 for a binary mask; data with classes fill in their number.
     colour: "RGB" or "GRAY".
-    width, output_stride, decoder_channels: the hourglass's. options: any others of
+    width, output_stride, decoder_channels, head_blocks: the hourglass's. options: any others of
         the architecture, such as `channels` of unet.
     init: weights to start from, relative to the config's folder; empty for random
         ones. See `edgeseg.models.initialise`.
@@ -89,6 +89,7 @@ class ModelConfig:
     previous_mask: bool = False
     output_stride: int = 2
     decoder_channels: tuple[int, ...] = (64, 48, 32, 24, 16)
+    head_blocks: int = 0
     init: str = ""
 
 

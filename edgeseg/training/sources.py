@@ -77,6 +77,7 @@ def make_network(keras: Any, config: TrainConfig, size: tuple[int, int]) -> Any:
             "width": model.width,
             "decoder_channels": model.decoder_channels,
             "output_stride": model.output_stride,
+            "head_blocks": model.head_blocks,
         }
     return models.build(
         model.name,

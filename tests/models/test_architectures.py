@@ -121,3 +121,13 @@ def test_unknown_names_list_the_known():
     with pytest.raises(InputError, match="encoder: got 'resnet'.*resnet50"):
         build("segnet", keras=keras, input_shape=(64, 64, 3), encoder="resnet")
     assert set(TINY) == set(BUILDERS)
+
+
+def test_hourglass_head_has_the_channels_of_the_last_step():
+    options = {"input_shape": (64, 96, 3), "decoder_channels": (16, 12, 8, 8), "output_stride": 4}
+    plain = build("hourglass", keras=keras, **options)
+    headed = build("hourglass", keras=keras, head_blocks=2, **options)
+    assert headed.output_shape == plain.output_shape == (None, 16, 24, 1)
+    new = {layer.name for layer in headed.layers} - {layer.name for layer in plain.layers}
+    assert {"head0_mix", "head0_depthwise", "head1_mix", "head1_depthwise"} <= new
+    assert headed.get_layer("head1_mix").kernel.shape == (1, 1, 8, 8)
