@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError, SinkError
+from .capture import quiet_opencv
 from .mjpeg import MjpegPage
 from .sink import Sink
 from .video_file import VIDEO_SUFFIXES, VideoSink
@@ -65,12 +67,14 @@ class ImageFolder(Sink):
 
 def write_image(path: Path, picture: np.ndarray) -> None:
     """Write an image beside `path` and rename it. SinkError where that fails."""
-    try:
+    ok = False
+    # OpenCV raises for a suffix it does not know, and says False for some that it only reads.
+    with quiet_opencv(), contextlib.suppress(cv2.error):
         ok, data = cv2.imencode(path.suffix or ".png", picture)
-    except cv2.error:
-        raise SinkError(f"{path}: got {path.suffix!r}, expected .png, .jpg or .webp") from None
     if not ok:
-        raise SinkError(f"{path}: got a picture that cannot be written as {path.suffix}")
+        raise SinkError(f"{path}: got {path.suffix!r}, expected .png, .jpg or .webp")
+    if path.exists() and not path.is_file():
+        raise SinkError(f"{path}: got a folder or device, expected a file to write the image to")
     beside = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

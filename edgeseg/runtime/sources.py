@@ -146,7 +146,9 @@ def open_source(name: str, *, size: tuple[int, int] | None = None, wait_s: float
             raise SourceError("stdin: got a closed one, expected a pipe or file with raw frames")
         return RawInput(width=size[0], height=size[1], wait_s=wait_s, fd=sys.stdin.fileno())
     if name.lower().startswith(URL_SCHEMES):
-        return Stream(name, wait_s=wait_s)
+        # FFmpeg knows its protocols in small letters only.
+        scheme, _, rest = name.partition("://")
+        return Stream(f"{scheme.lower()}://{rest}", wait_s=wait_s)
     if name.isdigit() or name.startswith("/dev/video"):
         return Camera(name, size=size)
     path = Path(name)

@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -52,7 +53,11 @@ class VideoSink(Sink):
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         self._writer: FfmpegWriter | OpenCvWriter | None = None
         self._size = (0, 0)
-        self.alpha = path.suffix.lower() in ALPHA_SUFFIXES and ffmpeg() is not None
+        self.alpha = path.suffix.lower() in ALPHA_SUFFIXES
+        if ffmpeg() is None:
+            lost = "no sound and no alpha" if self.alpha else "no sound"
+            print(f"edgeseg: no ffmpeg on PATH: {path} gets {lost}", file=sys.stderr)
+            self.alpha = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._part.write_bytes(b"")
@@ -143,18 +148,21 @@ class FfmpegWriter:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        reason = self._reason()
+        reason, failed = self._reason(), code != 0 or _names(self._stderr(), self._path)
         self._errors.close()
-        if code != 0:
+        if failed:
             raise SinkError(f"{self._path}: ffmpeg could not finish the video ({reason})")
 
     def abort(self) -> None:
         """Kill the process, so that a blocked write returns."""
         self._process.kill()
 
-    def _reason(self) -> str:
+    def _stderr(self) -> bytes:
         self._errors.seek(0)
-        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        return self._errors.read()
+
+    def _reason(self) -> str:
+        lines = self._stderr().decode("utf-8", "replace").strip().splitlines()
         return lines[0] if lines else f"exit code {self._process.returncode}"
 
 
@@ -214,7 +222,10 @@ def _rewrite(part: Path, sound: Path | None, target: Path) -> bool:
     codec = {".mkv": "copy", ".webm": "libopus"}.get(part.suffix.lower(), "aac")
     extra = ["-i", str(sound)] if sound is not None else []
     maps = ["-map", "0:v", "-map", "1:a?", "-c:a", codec, "-shortest"] if extra else ["-map", "0:v"]
-    order = ["-movflags", "+faststart"] if part.suffix.lower() in (".mp4", ".mov") else []
+    faststart = ["-movflags", "+faststart"]
+    # The sound begins a little before 0, and an .avi would show its first frame twice as long.
+    early = ["-avoid_negative_ts", "disabled"]
+    order = {".mp4": faststart, ".mov": faststart, ".avi": early}.get(part.suffix.lower(), [])
     command = [str(ffmpeg()), "-y", "-loglevel", "error", "-i", str(part), *extra, *maps]
     try:
         done = subprocess.run(
@@ -227,7 +238,13 @@ def _rewrite(part: Path, sound: Path | None, target: Path) -> bool:
         )
     except subprocess.TimeoutExpired:
         return False
-    if done.returncode != 0 and sound is not None:
+    failed = done.returncode != 0 or _names(done.stderr, target)
+    if failed and sound is not None and _rewrite(part, None, target):
         log.warning("%s: its sound could not be taken over", sound)
-        return _rewrite(part, None, target)
-    return done.returncode == 0
+        return True
+    return not failed
+
+
+def _names(errors: bytes, path: Path) -> bool:
+    """Whether ffmpeg complains of a file: where the disk is full at its end, the exit code is 0."""
+    return os.fsencode(path) in errors

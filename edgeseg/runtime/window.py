@@ -46,11 +46,20 @@ class Window(Sink):
             )
         self._on_key = on_key
         self._status = status
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        # Qt would complain ten times that OpenCV brings no fonts; nothing here needs them.
+        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
+        # Without Qt's own tool bar, which makes the picture smaller.
+        style = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+        cv2.namedWindow(TITLE, style)
         self._sized = False
+        self._gone = False
+        keys = ", ".join(f"{key} {what}" for key, what in KEYS.items())
+        print(f"edgeseg: keys in the window: {keys}", file=sys.stderr)
 
     def write(self, picture: np.ndarray) -> None:
-        """See Sink."""
+        """See Sink. Once the window was closed, nothing is shown: it would open anew."""
+        if self._gone:
+            return
         if not self._sized:
             cv2.resizeWindow(TITLE, picture.shape[1], picture.shape[0])
             self._sized = True
@@ -64,8 +73,8 @@ class Window(Sink):
         """See Sink: keys are read here. Closing the window is the key q."""
         code = cv2.waitKey(1) & 0xFF
         key = chr(code) if code != 255 else ""
-        if self._sized and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
-            key = "q"
+        if self._sized and not _is_open():
+            self._gone, key = True, "q"
         if key in KEYS and self._on_key is not None:
             self._on_key(key)
 
@@ -74,14 +83,28 @@ class Window(Sink):
         cv2.destroyAllWindows()
 
 
+def _is_open() -> bool:
+    """Whether the user has left the window open; OpenCV 5 raises where it is gone."""
+    try:
+        return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+    except cv2.error:
+        return False
+
+
 def draw_status(picture: np.ndarray, text: str) -> None:
     """Write one line into the lower left corner, in place."""
-    scale = max(0.4, picture.shape[0] / 1200)
-    where = (8, picture.shape[0] - 10)
-    for thickness, ink in ((3, (0, 0, 0)), (1, (255, 255, 255))):
-        cv2.putText(
-            picture, text, where, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thickness, cv2.LINE_AA
-        )
+    scale = max(0.5, picture.shape[0] / 1200)
+    draw_text(picture, text, (8, picture.shape[0] - 10), scale)
+
+
+def draw_text(picture: np.ndarray, text: str, where: tuple[int, int], scale: float) -> None:
+    """Write white letters with a black rim, in place; `where` is their lower left corner."""
+    white, black = (255, 255, 255), (0, 0, 0)
+    # The rim is made of moved copies: thicker letters are wider in OpenCV 5 and would not fit.
+    moves = [(x, y, black) for x in (-1, 0, 1) for y in (-1, 0, 1)]
+    for x, y, ink in [*moves, (0, 0, white)]:
+        at = (where[0] + x, where[1] + y)
+        cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
 
 
 def screen_problem() -> str | None:

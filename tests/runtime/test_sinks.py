@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -116,6 +117,53 @@ def test_sound_of_the_source_is_kept(tmp_path: Path) -> None:
         assert sorted(found.stdout.split()) == ["audio", "video"]
 
 
+def probe(path: Path, entries: str) -> list[str]:
+    """What ffprobe says of a file's video, one line each."""
+    words = ["-select_streams", "v", "-show_entries", entries, "-of", "csv=p=0"]
+    done = subprocess.run(
+        ["ffprobe", "-v", "error", *words, str(path)], capture_output=True, text=True, check=True
+    )
+    return [line.rstrip(",") for line in done.stdout.split()]
+
+
+@needs_ffmpeg
+def test_a_rate_that_is_a_fraction_stays_exact(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    sink = VideoSink(path, fps=30000 / 1001)
+    write_noise(sink, 3)
+    sink.close()
+    assert probe(path, "stream=r_frame_rate") == ["30000/1001"]
+
+
+@needs_ffmpeg
+def test_an_avi_with_sound_has_even_times(tmp_path: Path) -> None:
+    source, path = tmp_path / "talk.mp4", tmp_path / "out.avi"
+    tone = ["-f", "lavfi", "-i", "sine=d=1", "-c:a", "aac"]
+    subprocess.run(["ffmpeg", "-loglevel", "error", *tone, str(source)], check=True)
+    sink = VideoSink(path, fps=10, sound=source)
+    write_noise(sink, 5)
+    sink.close()
+    assert probe(path, "stream=has_b_frames") == ["0"]
+    times = [float(line) for line in probe(path, "packet=dts_time")]
+    np.testing.assert_allclose(times, np.arange(5) / 10, atol=1e-3)
+
+
+def test_the_source_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"precious")
+    with pytest.raises(SinkError, match="the source itself"):
+        open_sink(str(tmp_path / "." / "clip.mp4"), sound=path)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [
+        ("clip.mp4", b"precious")
+    ]
+
+
+def test_without_ffmpeg_it_is_said_what_is_missing(tmp_path: Path, backend_is, capsys) -> None:
+    backend_is("opencv")
+    VideoSink(tmp_path / "cut.mov", fps=25).close()
+    assert "cut.mov gets no sound and no alpha" in capsys.readouterr().err
+
+
 @needs_ffmpeg
 @pytest.mark.parametrize("suffix", [".mov", ".webm"])
 def test_alpha_survives_where_the_format_has_it(tmp_path: Path, suffix: str) -> None:
@@ -170,25 +218,60 @@ def test_full_disk_with_opencv(tmp_path: Path, backend_is, monkeypatch) -> None:
     assert len(levels_in(path)) == 32
 
 
-@needs_ffmpeg
-def test_full_disk_with_ffmpeg(tmp_path: Path, monkeypatch) -> None:
-    """The file-size limit of a process stands for the disk: writing fails half-way."""
+@pytest.fixture
+def limited():
+    """Makes a function of subprocess limit the size of files, which stands for a full disk."""
     resource = pytest.importorskip("resource")
-    original = subprocess.Popen
 
-    def limited(*args, **options):
+    def wrap(original, size: int):
         def limit() -> None:
             # ENOSPC would be EFBIG here, and a signal that is ignored.
             import signal
 
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-        return original(*args, preexec_fn=limit, **options)
+        return lambda *args, **options: original(*args, preexec_fn=limit, **options)
 
+    return wrap
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_no_room_for_the_order_at_the_end(tmp_path, monkeypatch, limited, suffix) -> None:
+    """For some formats ffmpeg's exit code is 0 then; the fragments have to stay."""
+    path = tmp_path / f"out{suffix}"
+    sink = VideoSink(path, fps=30)
+    write_noise(sink, 12)
+    original = video_file._rewrite
+
+    def rewrite(*args) -> bool:
+        with monkeypatch.context() as patch:
+            patch.setattr(video_file.subprocess, "Popen", limited(subprocess.Popen, 2000))
+            return original(*args)
+
+    monkeypatch.setattr(video_file, "_rewrite", rewrite)
+    sink.close()
+    assert len(levels_in(path)) == 12
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@needs_ffmpeg
+def test_full_disk_at_the_very_end_is_an_error(tmp_path: Path, monkeypatch, limited) -> None:
+    sink = VideoSink(tmp_path / "out.mkv", fps=30)
+    monkeypatch.setattr(video_file.subprocess, "Popen", limited(subprocess.Popen, 2000))
+    write_noise(sink, 1)
+    with pytest.raises(SinkError, match="could not finish"):
+        sink.close()
+
+
+@needs_ffmpeg
+def test_full_disk_with_ffmpeg(tmp_path: Path, monkeypatch, limited) -> None:
+    """Writing fails half-way."""
+    original = subprocess.Popen
     path = tmp_path / "out.mp4"
     sink = VideoSink(path, fps=30)
-    monkeypatch.setattr(video_file.subprocess, "Popen", limited)
+    monkeypatch.setattr(video_file.subprocess, "Popen", limited(original, 400_000))
     with pytest.raises(SinkError, match="ffmpeg"):
         write_noise(sink, 2000)
     monkeypatch.setattr(video_file.subprocess, "Popen", original)
@@ -214,10 +297,25 @@ def test_folder_of_pngs_keeps_alpha(tmp_path: Path) -> None:
     assert np.array_equal(cv2.imread(str(files[1]), cv2.IMREAD_UNCHANGED), cut)
 
 
-def test_image_in_an_unknown_format(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["mask.txt", "mask.gif"])
+def test_image_in_an_unknown_format(tmp_path: Path, name: str, capfd) -> None:
+    """OpenCV 5 has a .gif writer that takes no greys, and talks of it at length."""
+    with contextlib.suppress(cv2.error):
+        if cv2.imencode(Path(name).suffix, picture(1)[..., 0])[0]:
+            pytest.skip(f"this OpenCV writes greys as {Path(name).suffix}")
+    capfd.readouterr()
     with pytest.raises(SinkError, match=r"expected \.png"):
-        write_image(tmp_path / "mask.txt", picture(1))
+        write_image(tmp_path / name, picture(1)[..., 0])
     assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_an_image_does_not_take_the_place_of_a_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(SinkError, match="folder or device"):
+        write_image(tmp_path / "pipe.png", picture(1))
+    assert (tmp_path / "pipe.png").is_fifo()
 
 
 def test_full_disk_with_an_image(tmp_path: Path, monkeypatch) -> None:
@@ -247,6 +345,12 @@ def test_raw_frames_on_a_full_device() -> None:
     with pytest.raises(SinkError, match="No space left"):
         RawOutput(fd=fd).write(picture(1))
     os.close(fd)
+
+
+def test_closed_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(SinkError, match="stdout: got a closed one"):
+        open_sink("-")
 
 
 def test_mjpeg_page_is_watched_with_its_token_only(capsys) -> None:
@@ -304,13 +408,49 @@ def test_window_on_a_screen_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -
     window._probe.cache_clear()
 
 
+@pytest.mark.parametrize("raises", [False, True])
+def test_closing_the_window_is_the_key_q(monkeypatch: pytest.MonkeyPatch, raises, capsys) -> None:
+    """What OpenCV 4 and OpenCV 5 answer about a window that is gone."""
+    shown: list[np.ndarray] = []
+
+    def gone(*_: object) -> float:
+        if raises:
+            raise cv2.error("NULL window")
+        return -1.0
+
+    monkeypatch.setattr(window, "screen_problem", lambda: None)
+    monkeypatch.setenv("QT_LOGGING_RULES", "")
+    for name in ("namedWindow", "resizeWindow", "destroyAllWindows"):
+        monkeypatch.setattr(window.cv2, name, lambda *_: None)
+    monkeypatch.setattr(window.cv2, "imshow", lambda _, picture: shown.append(picture))
+    monkeypatch.setattr(window.cv2, "waitKey", lambda _: -1)
+    monkeypatch.setattr(window.cv2, "getWindowProperty", gone)
+    keys: list[str] = []
+    sink = window.Window(keys.append, None)
+    assert "q quit" in capsys.readouterr().err
+    sink.write(picture(1))
+    sink.write(picture(2))
+    sink.close()
+    assert keys == ["q"]
+    assert len(shown) == 1
+
+
+def test_letters_fit_their_rim() -> None:
+    shown = np.full((40, 640, 3), 128, np.uint8)
+    window.draw_text(shown, "30 FPS   age 12 ms   dropped 0", (8, 30), 0.5)
+    bright = np.flatnonzero((shown > 230).any(axis=(0, 2)))
+    dark = np.flatnonzero((shown < 40).any(axis=(0, 2)))
+    assert bright.min() - 4 <= dark.min()
+    assert dark.max() <= bright.max() + 4
+
+
 def test_virtual_camera_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyvirtualcam", None)
     with pytest.raises(ImportError, match=r"edgeseg\[virtualcam\]"):
         open_sink("virtualcam")
 
 
-@pytest.mark.parametrize("name", ["out.xyz", "mjpeg:http", "nothing"])
+@pytest.mark.parametrize("name", ["out.xyz", "mjpeg:http", "mjpeg:99999", "nothing"])
 def test_unknown_sink(name: str) -> None:
     with pytest.raises(InputError, match="expected"):
         open_sink(name)

@@ -125,6 +125,31 @@ def test_truncated_video_gives_what_is_there(tmp_path: Path, clip: Path) -> None
     assert 0 < len(frames_of(open_source(str(broken)))) < 20
 
 
+def write_noise(path: Path) -> None:
+    """A video of 20 frames, 320x240, 25 fps, that no codec makes small."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (320, 240))
+    for frame in np.random.default_rng(0).integers(0, 256, (20, 240, 320, 3), np.uint8):
+        writer.write(frame)
+    writer.release()
+
+
+def test_a_video_that_is_cut_off_is_told_once(tmp_path: Path, capsys) -> None:
+    whole, broken = tmp_path / "whole.mkv", tmp_path / "broken.mkv"
+    write_noise(whole)
+    assert len(frames_of(open_source(str(whole)))) == 20
+    assert "whole.mkv" not in capsys.readouterr().err
+    broken.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    for _ in range(2):
+        assert len(frames_of(open_source(str(broken)))) < 12
+    assert capsys.readouterr().err.count("broken.mkv has frames for") == 1
+
+
+def test_closed_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(SourceError, match="stdin: got a closed one"):
+        open_source("-", size=(4, 2))
+
+
 def test_size() -> None:
     assert parse_size("1280x720") == (1280, 720)
     assert parse_size(None) is None
@@ -152,15 +177,35 @@ def test_an_address_that_never_answers_is_given_up(silent_server: int, scheme: s
     assert time.monotonic() - start < 10
 
 
-def test_video_behind_http(clip: Path) -> None:
-    handler = functools.partial(QuietHandler, directory=str(clip.parent))
+@pytest.fixture
+def file_server(tmp_path: Path) -> Iterator[str]:
+    """Address of a server of the test's folder that sends whole files only."""
+    handler = functools.partial(QuietHandler, directory=str(tmp_path))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    source = open_source(f"http://127.0.0.1:{server.server_address[1]}/{clip.name}", wait_s=5)
-    assert not source.live
-    assert len(frames_of(source)) == 20
+    yield f"127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
+def test_video_behind_http(clip: Path, file_server: str, scheme: str) -> None:
+    source = open_source(f"{scheme}://{file_server}/{clip.name}", wait_s=5)
+    assert not source.live
+    assert len(frames_of(source)) == 20
+
+
+def test_video_behind_http_with_its_index_at_the_end(tmp_path: Path, file_server: str) -> None:
+    write_noise(tmp_path / "clip.mp4")
+    source = open_source(f"http://{file_server}/clip.mp4", wait_s=5)
+    with pytest.raises(SourceError, match="index at the end"):
+        source.read()
+    source.close()
+
+
+def test_an_address_that_refuses_is_not_called_slow(file_server: str) -> None:
+    with pytest.raises(SourceError, match="not found"):
+        open_source(f"http://{file_server}/nothing.mp4", wait_s=30)
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -225,6 +270,18 @@ def test_a_camera_that_stays_away_is_an_error(flaky: type[FlakyCapture]) -> None
         camera.read()
     with pytest.raises(SourceError, match="gone for 0.1 s"):
         camera.read()
+
+
+def test_a_camera_that_comes_and_goes_is_told_once(flaky, monkeypatch, capsys) -> None:
+    """It is looked for with pauses that grow, however often it comes back for a moment."""
+    flaky.good = 1
+    camera = Camera("0")
+    pauses: list[float] = []
+    monkeypatch.setattr(camera._closing, "wait", lambda pause: pauses.append(pause))
+    for _ in range(5):
+        assert camera.read() is not None
+    assert pauses == [0.01, 0.02, 0.04, 0.08]
+    assert capsys.readouterr().err.count("opening it again") == 1
 
 
 def test_looking_for_a_camera_can_be_interrupted(flaky: type[FlakyCapture]) -> None:
