@@ -124,6 +124,8 @@ def _video(
         task = progress.add_task("segment", total=stream.count)
         stream.on_frame = lambda shown: progress.update(task, completed=shown)
         summary = stream.run()
+        # A file's own count of its frames is a guess.
+        progress.update(task, total=summary.frames, completed=summary.frames)
     code = report(summary)
     if code:
         raise typer.Exit(code)

@@ -19,6 +19,7 @@ from ..spec import ModelSpec
 from .background import open_background
 from .compositing import Compositor, tighten
 from .segmenter import Segmentation
+from .window import draw_text
 
 EFFECTS = ("none", "mask", "overlay", "cutout", "blur", "replace")
 # Shown in place of a frame that must not be seen.
@@ -242,10 +243,7 @@ def draw_legend(picture: np.ndarray, entries: list[tuple[str, np.ndarray]]) -> N
         top = 4 + row * line
         cv2.rectangle(picture, (4, top), (4 + line, top + line - 4), colour.tolist(), cv2.FILLED)
         where = (10 + line, top + line - int(12 * scale))
-        for thickness, ink in ((3, (0, 0, 0)), (1, (255, 255, 255))):
-            cv2.putText(
-                picture, label, where, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thickness, cv2.LINE_AA
-            )
+        draw_text(picture, label, where, scale)
 
 
 def _tight(answer: Segmentation) -> np.ndarray:

@@ -15,6 +15,8 @@ from typing import TextIO
 
 import numpy as np
 
+from ..errors import SinkError
+
 STAGES = ("capture", "preprocess", "infer", "temporal", "refine", "effect", "sink")
 # Percentiles come from the newest samples: hours of a stream need bounded memory.
 WINDOW = 20_000
@@ -63,12 +65,20 @@ class Summary:
         return json.dumps(asdict(self), indent=1)
 
     def write(self, path: str | Path) -> None:
-        """Write `to_json` beside `path` and rename, so that no half file is ever there."""
+        """Write `to_json` beside `path` and rename, so that no half file is ever there.
+
+        Raises SinkError where that is not possible, or `path` is a device or a folder.
+        """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            raise SinkError(f"stats: got {path}, which is no file; expected a path to write")
         beside = path.with_name(path.name + ".part")
-        beside.write_text(self.to_json() + "\n", encoding="utf-8")
-        os.replace(beside, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(self.to_json() + "\n", encoding="utf-8")
+            os.replace(beside, path)
+        except OSError as error:
+            raise SinkError(f"stats: cannot write {path} ({error.strerror})") from None
 
 
 @dataclass

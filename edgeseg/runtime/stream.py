@@ -88,6 +88,9 @@ class Stream:
         # Called with the number of frames shown so far, for a progress bar.
         self.on_frame: Callable[[int], None] | None = None
         self._latest: np.ndarray | None = None
+        # What "m" returns to.
+        self._unmasked = settings.effect if settings.effect != "mask" else "none"
+        _check_folders(settings)
         self._source = _source(settings)
         try:
             self._sink = self._open_sink()
@@ -148,7 +151,9 @@ class Stream:
         elif key == "e":
             self._show_effect(EFFECTS[(EFFECTS.index(self._shown) + 1) % len(EFFECTS)])
         elif key == "m":
-            self._show_effect(self.settings.effect if self._shown == "mask" else "mask")
+            if self._shown != "mask":
+                self._unmasked = self._shown
+            self._show_effect(self._unmasked if self._shown == "mask" else "mask")
         elif key == "t":
             names = list(FILTERS)
             following = (names.index(self._segmenter.temporal) + 1) % len(names)
@@ -289,6 +294,15 @@ class RealTime(Sink):
     def abort(self) -> None:
         """See Sink."""
         self._sink.abort()
+
+
+def _check_folders(settings: StreamSettings) -> None:
+    """Refuse numbered pictures among those of the source, some of which they would replace."""
+    source = Path(settings.source)
+    if source.is_dir() and Path(settings.sink).resolve() == source.resolve():
+        raise InputError(
+            f"sink: got {settings.sink}, the folder of the source; expected another folder"
+        )
 
 
 def _source(settings: StreamSettings) -> Source:

@@ -101,12 +101,15 @@ class Flow(NoFilter):
     Moved along, the previous mask no longer trails what it covers, so that more of
     it can stay: all of it where the new score is 0.5, at least `keep` of it where the
     score is sure. What is left of flicker are scores that cross 0.5 and come back:
-    undecided scores are pushed towards the side of the previous mask by up to `push`.
+    scores within `undecided` of 0.5 are pushed towards the side of the previous mask by
+    up to `push`. No further than that: the push feeds on itself, and what is soft at rest,
+    an edge or a gap between arm and hip, must not harden frame by frame.
     Both only as far as the moved mask is trusted (see `FlowWarp`).
     """
 
-    def __init__(self, *, keep: float = 0.3, push: float = 0.3) -> None:
+    def __init__(self, *, keep: float = 0.4, push: float = 0.3, undecided: float = 0.2) -> None:
         super().__init__()
+        self._undecided = np.float32(undecided)
         self._keep = np.float32(keep)
         self._push = np.float32(push)
 
@@ -118,7 +121,7 @@ class Flow(NoFilter):
         share = np.maximum(uncertainty(scores), self._keep) * trust
         scores = scores + (moved - scores) * share
         side = np.clip((moved - 0.5) * 4, -1, 1)
-        undecided = np.clip(2 - np.abs(scores - 0.5) * 4, 0, 1)
+        undecided = np.clip(1 - np.abs(scores - 0.5) / self._undecided, 0, 1)
         return np.clip(scores + side * undecided * (trust * self._push), 0, 1)
 
 

@@ -142,6 +142,8 @@ def test_ctrl_c_in_the_middle_of_a_video(demos: Path, tmp_path: Path, frames_in)
         (("--source", "sample", "--model", "no-such"), "no-such: got no such file"),
         (("--source", "sample", "--delegate", "edgetpu"), "not compiled for it"),
         (("--source", "sample", "--size", "big"), "WIDTHxHEIGHT"),
+        (("--source", ".", "--sink", "./"), "the folder of the source"),
+        (("--source", "sample", "--stats", "."), "stats: got ., which is no file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(run, demos: Path, words, part: str) -> None:

@@ -16,6 +16,7 @@ from edgeseg.runtime.pipeline import Options, Pipeline
 from edgeseg.runtime.sink import Sink
 from edgeseg.runtime.source import Source
 from edgeseg.runtime.statistics import STAGES, Statistics
+from edgeseg.runtime.stream import Stream, StreamSettings
 
 SPEC = ModelSpec(name="fake", width=32, height=32)
 ROOM = 200
@@ -369,3 +370,14 @@ def _resident_bytes() -> int:
             return int(file.read().split()[1]) * 4096
     except OSError:
         pytest.skip("no /proc here")
+
+
+def test_m_shows_the_mask_and_returns_to_the_effect_before() -> None:
+    pytest.importorskip("skimage")
+    settings = StreamSettings(source="sample", effect="blur", sink="none", size=(64, 48))
+    with Stream(settings) as stream:
+        shown = []
+        for key in "mmemm":
+            stream.on_key(key)
+            shown.append(stream.status().split()[7])
+    assert shown == ["mask", "blur", "replace", "mask", "replace"]

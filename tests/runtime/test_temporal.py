@@ -105,6 +105,13 @@ def test_flow_pushes_undecided_scores_to_the_side_of_before() -> None:
     assert after.min() > 0.5
 
 
+def test_flow_does_not_harden_what_is_soft_and_still() -> None:
+    flow = Flow()
+    for _ in range(60):
+        after = flow.apply(scores(0.6), textured(0))
+    assert 0.6 < after.mean() < 0.75
+
+
 def test_carry_without_a_past_is_refused() -> None:
     with pytest.raises(ValueError, match="no previous mask"):
         make_filter("flow").carry(GREY)
