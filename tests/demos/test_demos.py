@@ -39,8 +39,9 @@ def test_webcam_on_the_sample(run, demos: Path, tmp_path: Path, frames_in) -> No
     picture = cv2.imread(str(tmp_path / "out" / "demo.png"))
     assert picture.shape == (240, 960, 3)
     frame, mask, result = np.split(picture.astype(int), 3, axis=1)
-    # Effects draw the mask in a little, so only where it is certain nothing is mixed in.
-    person, room = mask[..., 0] == 255, mask[..., 0] == 0
+    # Effects draw the mask in while it is small: only around certain pixels nothing is mixed in.
+    certain = cv2.erode(mask[..., 0].astype(np.uint8), np.ones((3, 3), np.uint8))
+    person, room = certain > 240, mask[..., 0] == 0
     assert person.mean() > 0.05
     assert np.array_equal(frame[person], result[person])
     assert np.abs(frame[room] - result[room]).mean() > 1
