@@ -79,7 +79,7 @@ def decoder(
     batch_norm: bool,
 ) -> Tensor:
     """From 1/32 up to 1/output_stride: upsample, add the skip, depthwise 3x3, 1x1."""
-    strides = _strides(output_stride)
+    strides = [stride for stride in (32, 16, 8, 4, 2) if stride >= output_stride]
     x = convolution(
         keras, features[32], channels[0], name="decoder32_reduce", batch_norm=batch_norm
     )
@@ -102,11 +102,6 @@ def decoder(
         x = keras.layers.ReLU(max_value=6.0, name=f"decoder{stride}_add_relu6")(x)
         x = depthwise(keras, x, name=f"decoder{stride}_depthwise", batch_norm=batch_norm)
     return x
-
-
-def _strides(output_stride: int) -> list[int]:
-    """The strides of the decoder's feature maps, from the smallest to the mask's."""
-    return [stride for stride in (32, 16, 8, 4, 2) if stride >= output_stride]
 
 
 # Functional model -------------------------------------------------------------
@@ -160,8 +155,8 @@ def hourglass(
         batch_norm=batch_norm,
     )
     for block in range(head_blocks):
-        count = decoder_channels[len(_strides(output_stride)) - 1]
-        x = convolution(keras, x, count, name=f"head{block}_mix", batch_norm=batch_norm)
+        name = f"head{block}_mix"
+        x = convolution(keras, x, x.shape[-1], name=name, batch_norm=batch_norm)
         x = depthwise(keras, x, name=f"head{block}_depthwise", batch_norm=batch_norm)
     # Activations that turn scores into probabilities stay in float32 under mixed precision.
     logits = keras.layers.Conv2D(classes, 1, name="logits")(x)
