@@ -153,6 +153,9 @@ class Pipeline:
         self, size: int, *, start: int, stop: int, workers: int = 2, ahead: int = 4
     ) -> Iterator[Batch]:
         """Batches `start` to `stop`, made `ahead` of their use by `workers` threads."""
+        # The workers are the parallelism: OpenCV's own threads would wait for each other over
+        # images this small, and take the cores from the training step.
+        cv2.setNumThreads(1)
         with ThreadPoolExecutor(workers) as pool:
             queue: deque[Future[Batch]] = deque()
             for step in range(start, stop):

@@ -8,10 +8,20 @@ Keras 2 only). Every layer is named: weights travel between the two by name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 Tensor = Any
 Keras = Any
+# All layers, none, or those whose name has one of these parts, such as ("decoder", "_project").
+Normalized = bool | Sequence[str]
+
+
+def is_normalized(name: str, batch_norm: Normalized) -> bool:
+    """Whether the convolution `name` is followed by batch normalization."""
+    if isinstance(batch_norm, bool):
+        return batch_norm
+    return any(part in name for part in batch_norm)
 
 
 def divisible(channels: float, divisor: int = 4) -> int:
@@ -33,12 +43,13 @@ def convolution(
     name: str,
     strides: int = 1,
     activate: bool = True,
-    batch_norm: bool = False,
+    batch_norm: Normalized = False,
 ) -> Tensor:
     """Convolution, then batch normalization and ReLU6 where asked for.
 
     x: float (N, H, W, C) -> float (N, H / strides, W / strides, channels).
     """
+    batch_norm = is_normalized(name, batch_norm)
     x = keras.layers.Conv2D(
         channels,
         kernel,
@@ -59,12 +70,13 @@ def depthwise(
     name: str,
     strides: int = 1,
     activate: bool = True,
-    batch_norm: bool = False,
+    batch_norm: Normalized = False,
 ) -> Tensor:
     """Depthwise convolution, then batch normalization and ReLU6 where asked for.
 
     x: float (N, H, W, C) -> float (N, H / strides, W / strides, C).
     """
+    batch_norm = is_normalized(name, batch_norm)
     x = keras.layers.DepthwiseConv2D(
         kernel,
         strides=strides,
@@ -94,7 +106,7 @@ def inverted_residual(
     name: str,
     strides: int = 1,
     expansion: int = 6,
-    batch_norm: bool = False,
+    batch_norm: Normalized = False,
 ) -> Tensor:
     """Inverted residual with linear bottleneck (Sandler et al. 2018, figure 4).
 

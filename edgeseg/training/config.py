@@ -112,6 +112,8 @@ class StageConfig:
 class OptimizerConfig:
     """Adam. encoder_scale multiplies the rate of the layers that `init` filled.
 
+    slow: beginnings of layers' names; of those that `init` filled, only these are slowed.
+        Empty for all.
     frozen: beginnings of the names of layers whose weights stay as `init` gave them.
         Frozen first layers make a step much cheaper: nothing flows back through the
         largest feature maps.
@@ -119,6 +121,7 @@ class OptimizerConfig:
 
     warmup: int = 300
     encoder_scale: float = 0.2
+    slow: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     clip_norm: float = 5.0
     average: float = 0.999

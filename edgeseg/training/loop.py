@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from rich.progress import Progress, TextColumn, TimeRemainingColumn
 from ..data.pipeline import Batch, Pipeline
 from ..data.verify import find_problems
 from ..errors import EdgesegError, InputError, require
-from ..models.initialise import initialise
+from ..models.initialise import InitialiseReport, initialise, read_values
+from ..models.unfold import folded, unfold
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
 from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
@@ -31,6 +33,7 @@ from .teacher import make_teacher
 
 AVERAGE_EVERY = 5
 STATISTICS_BATCHES = 50
+UNFOLD_BATCHES = 8
 PICTURES = 4
 
 
@@ -68,7 +71,7 @@ class Trainer:
         network = make_network(self.keras, self.config, config.stages[0].size)
         self.report = None
         if config.model.init:
-            self.report = initialise(network, self.root / config.model.init)
+            self.report = self._initialise(network)
         self.pretrained = list(self.report.loaded) if self.report else []
         weights = get_weights(network)
         self.state = State(weights=dict(weights), average=dict(weights))
@@ -80,6 +83,17 @@ class Trainer:
         return self.state.step
 
     # Before the first step ------------------------------------------------------
+
+    def _initialise(self, network: Any) -> InitialiseReport:
+        """Fill the network from `model.init`, and unfold normalization that the source lacks."""
+        values = read_values(self.root / self.config.model.init)
+        report = initialise(network, values)
+        if folded(network, values):
+            stage = self.config.stages[0]
+            pipeline = self.task.pipeline(stage, network)
+            batches = (pipeline.batch(step, stage.batch) for step in range(UNFOLD_BATCHES))
+            unfold(network, values, (batch.tensor for batch in batches))
+        return dataclasses.replace(report, source=self.config.model.init)
 
     def check_data(self, *, console: Console) -> None:
         """Read every file once; InputError names the bad ones, unless they are to be skipped."""
@@ -182,7 +196,8 @@ class Trainer:
 
     def _compile(self, model: Any, named: dict[str, Any]) -> tuple[Any, Any]:
         logits = self.keras.Model(model.inputs, model.get_layer("logits").output)
-        slow = {named[name].path for name in self.pretrained}
+        begins = self.config.optimizer.slow
+        slow = {named[name].path for name in self.pretrained if name.startswith(begins or "")}
         optimizer = make_optimizer(self.keras, self.config.optimizer, logits, slow=slow)
 
         def loss(output, *targets):

@@ -14,10 +14,12 @@ import pytest
 from rich.console import Console
 
 from edgeseg.errors import InputError
+from edgeseg.models.weights import set_weights
 from edgeseg.spec import ModelSpec
 from edgeseg.training import loop
 from edgeseg.training.config import LossConfig, StageConfig, load_config
 from edgeseg.training.loop import Stopped, Trainer
+from edgeseg.training.sources import make_network
 
 CONSOLE = Console(quiet=True)
 
@@ -205,6 +207,45 @@ def test_config_errors_name_the_key(tmp_path):
     path.write_text('name = "x"\nstages = []\n[data]\nroot = "."\nvalidation = "v"\ngroup = []\n')
     with pytest.raises(InputError, match=r"unknown keys \['group'\], missing keys \['groups'\]"):
         load_config(path)
+
+
+def test_folded_weights_start_a_network_with_normalization_as_they_are(config, tmp_path):
+    stage = dataclasses.replace(config.stages[0], size=(32, 32), steps=4)
+    plain = dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, name="hourglass", width=0.35, options={}),
+        stages=(stage,),
+    )
+    train(plain, tmp_path / "first", tmp_path)
+    model = dataclasses.replace(
+        plain.model, init="first/weights.npz", options={"batch_norm": ["decoder", "_project"]}
+    )
+    run = tmp_path / "second"
+    trainer = Trainer(dataclasses.replace(plain, model=model), run, root=tmp_path)
+    network = make_network(keras, trainer.config, stage.size)
+    set_weights(network, trainer.state.weights)
+    first = keras.saving.load_model(tmp_path / "first/model.keras", compile=False)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(network(x, training=False), first(x, training=False), atol=1e-4)
+    assert any(name.endswith("_project_bn/gamma") for name in trainer.state.weights)
+    trainer.run(console=CONSOLE)
+    assert "block03_project_bn/moving_variance" in weights(run)
+
+
+def test_only_the_layers_called_slow_are_slowed(config, tmp_path):
+    train(config, tmp_path / "first", tmp_path)
+    model = dataclasses.replace(config.model, init="first/weights.npz")
+    moved = {}
+    for slow in ((), ("down",)):
+        optimizer = dataclasses.replace(config.optimizer, slow=slow, encoder_scale=0.0, average=0.0)
+        one = dataclasses.replace(config, model=model, optimizer=optimizer)
+        trainer = Trainer(one, tmp_path / "second", root=tmp_path)
+        start = dict(trainer.state.weights)
+        trainer.run(console=CONSOLE)
+        end = trainer.state.weights
+        moved[slow] = {name for name in start if not np.array_equal(start[name], end[name])}
+    assert not moved[()]
+    assert moved[("down",)] == {name for name in start if not name.startswith("down")}
 
 
 def test_frozen_layers_keep_their_start_and_the_others_learn(config, tmp_path):
