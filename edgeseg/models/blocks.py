@@ -15,6 +15,7 @@ Tensor = Any
 Keras = Any
 # All layers, none, or those whose name has one of these parts, such as ("decoder", "_project").
 Normalized = bool | Sequence[str]
+BATCH_NORM_EPSILON = 1e-3
 
 
 def is_normalized(name: str, batch_norm: Normalized) -> bool:
@@ -92,7 +93,9 @@ def _normalise_and_activate(
     keras: Keras, x: Tensor, *, name: str, activate: bool, batch_norm: bool
 ) -> Tensor:
     if batch_norm:
-        x = keras.layers.BatchNormalization(momentum=0.97, epsilon=1e-3, name=f"{name}_bn")(x)
+        x = keras.layers.BatchNormalization(
+            momentum=0.97, epsilon=BATCH_NORM_EPSILON, name=f"{name}_bn"
+        )(x)
     if activate:
         x = keras.layers.ReLU(max_value=6.0, name=f"{name}_relu6")(x)
     return x

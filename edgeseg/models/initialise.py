@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, require
+from .folding import fold
 from .tflite_weights import read_tflite_weights
 from .weights import get_weights, named_variables, set_weights
 
@@ -61,6 +62,7 @@ def initialise(model: Any, source: str | Path | Mapping[str, np.ndarray]) -> Ini
     origin = "values" if isinstance(source, Mapping) else str(source)
     values = dict(source) if isinstance(source, Mapping) else read_values(Path(source))
     wanted = {name: tuple(v.shape) for name, v in named_variables(model).items()}
+    values = fold(values, kept=wanted)
     channels = int(model.inputs[0].shape[-1])
     values = {name: _widened(value, wanted.get(name), channels) for name, value in values.items()}
     loaded = tuple(set_weights(model, values))

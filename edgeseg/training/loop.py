@@ -17,8 +17,8 @@ from rich.progress import Progress, TextColumn, TimeRemainingColumn
 from ..data.pipeline import Batch, Pipeline
 from ..data.verify import find_problems
 from ..errors import EdgesegError, InputError, require
+from ..models.folding import folded, unfold
 from ..models.initialise import InitialiseReport, initialise, read_values
-from ..models.unfold import folded, unfold
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
 from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig

@@ -1,19 +1,45 @@
-"""Put batch normalization back into a network whose weights have it folded in.
+"""Batch normalization folded into the weights before it, and put back.
 
-Published weights for inference, and ours, hold convolutions with the normalization
-multiplied into them. Trained further like this a network learns slowly: nothing
-keeps the scale of its features. Here each normalization starts from the mean and
-variance of what its convolution gives on real images, with the scale and shift that
-undo it, so that the network answers as before (the inverse of the folding in Jacob
-et al. 2018, section 3.2).
+Folding (Jacob et al. 2018, section 3.2) multiplies a normalization, which in
+inference is a scale and a shift per channel, into its convolution. Published weights
+come like this. Trained from there a network learns slowly at first: nothing keeps the
+scale of its features. Unfolding starts each normalization from the mean and variance
+of what its convolution gives on real images, with the scale and shift that undo it.
+Either way the network answers as before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+from .blocks import BATCH_NORM_EPSILON
+
+
+def fold(values: Mapping[str, np.ndarray], *, kept: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """Weights by name without normalization: the same network with a bias instead.
+
+    values: weights with "X/kernel" and, where it is normalized, "X_bn/gamma", "beta",
+    "moving_mean" and "moving_variance" of the layer X. Others are passed through.
+    kept: names of weights; a normalization that is among them stays.
+    """
+    gammas = {name for name in values if name.endswith("_bn/gamma")} - set(kept)
+    names = {name.removesuffix("_bn/gamma") for name in gammas}
+    result = {k: v for k, v in values.items() if k.split("/")[0].removesuffix("_bn") not in names}
+    for name in names:
+        kernel = values[f"{name}/kernel"]
+        gamma, beta, mean, variance = (
+            values[f"{name}_bn/{part}"]
+            for part in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
+        scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+        # A depthwise kernel is (height, width, channels, 1).
+        depthwise = kernel.shape[-2:] == (len(scale), 1)
+        result[f"{name}/kernel"] = kernel * (scale[:, np.newaxis] if depthwise else scale)
+        result[f"{name}/bias"] = beta - mean * scale
+    return result
 
 
 def folded(model: Any, values: Mapping[str, np.ndarray]) -> list[Any]:

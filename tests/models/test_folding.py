@@ -1,11 +1,11 @@
-"""Batch normalization put back into folded weights changes no answer."""
+"""Batch normalization folded into weights and put back changes no answer."""
 
 import keras
 import numpy as np
 import pytest
 
 from edgeseg.models import build, initialise
-from edgeseg.models.unfold import folded, unfold
+from edgeseg.models.folding import fold, folded, unfold
 from edgeseg.models.weights import get_weights, named_variables
 
 PARTS = ("decoder", "head", "_project")
@@ -69,3 +69,23 @@ def test_a_source_with_normalization_is_left_alone(unfolded, tensors):
     values = get_weights(unfolded)
     assert folded(unfolded, values) == []
     assert unfold(unfolded, values, tensors) == 0
+
+
+def test_folded_again_the_network_answers_as_before(unfolded, tensors):
+    values = get_weights(unfolded)
+    plain = build("hourglass", keras=keras, **SIZE)
+    report = initialise(plain, values)
+    assert not report.fresh
+    assert not any("_bn" in name for name in fold(values))
+    np.testing.assert_allclose(
+        plain(tensors[1], training=False), unfolded(tensors[1], training=False), atol=1e-4
+    )
+
+
+def test_a_normalization_that_both_have_stays(unfolded, tensors):
+    some = build("hourglass", keras=keras, batch_norm=("decoder",), **SIZE)
+    assert not initialise(some, get_weights(unfolded)).fresh
+    assert some.get_layer("block05_project").use_bias
+    np.testing.assert_allclose(
+        some(tensors[1], training=False), unfolded(tensors[1], training=False), atol=1e-4
+    )
