@@ -70,8 +70,7 @@ class Summary:
         Raises SinkError where that is not possible, or `path` is a device or a folder.
         """
         path = Path(path)
-        if path.exists() and not path.is_file():
-            raise SinkError(f"stats: got {path}, which is no file; expected a path to write")
+        check_statistics_path(path)
         beside = path.with_name(path.name + ".part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +78,12 @@ class Summary:
             os.replace(beside, path)
         except OSError as error:
             raise SinkError(f"stats: cannot write {path} ({error.strerror})") from None
+
+
+def check_statistics_path(path: Path) -> None:
+    """Raise SinkError where `path` is a device or a folder, which no file may replace."""
+    if path.exists() and not path.is_file():
+        raise SinkError(f"stats: got {path}, which is no file; expected a path to write")
 
 
 @dataclass

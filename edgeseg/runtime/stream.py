@@ -21,7 +21,7 @@ from .sink import Sink
 from .sinks import Display, open_sink, write_image
 from .source import Source
 from .sources import Paced, open_source
-from .statistics import LineLog, Summary
+from .statistics import LineLog, Summary, check_statistics_path
 from .temporal import FILTERS
 from .video_file import VideoSink
 
@@ -90,7 +90,7 @@ class Stream:
         self._latest: np.ndarray | None = None
         # What "m" returns to.
         self._unmasked = settings.effect if settings.effect != "mask" else "none"
-        _check_folders(settings)
+        _check_paths(settings)
         self._source = _source(settings)
         try:
             self._sink = self._open_sink()
@@ -296,13 +296,19 @@ class RealTime(Sink):
         self._sink.abort()
 
 
-def _check_folders(settings: StreamSettings) -> None:
-    """Refuse numbered pictures among those of the source, some of which they would replace."""
+def _check_paths(settings: StreamSettings) -> None:
+    """Refuse, before the first frame, what could not be written or would replace the source's.
+
+    Raises InputError for numbered pictures among the source's own, SinkError for
+    statistics that would go to a device or a folder.
+    """
     source = Path(settings.source)
     if source.is_dir() and Path(settings.sink).resolve() == source.resolve():
         raise InputError(
             f"sink: got {settings.sink}, the folder of the source; expected another folder"
         )
+    if settings.stats not in (None, "-"):
+        check_statistics_path(Path(str(settings.stats)))
 
 
 def _source(settings: StreamSettings) -> Source:

@@ -154,6 +154,16 @@ def test_bad_input_is_one_line_and_exit_code_2(run, demos: Path, words, part: st
     assert part in one_line(done.stderr)
 
 
+def test_statistics_that_cannot_be_written_are_refused_before_the_first_frame(
+    run, demos: Path, clip: Path, tmp_path: Path
+) -> None:
+    words = ("--source", clip, "--sink", "out.mp4", "--stats", ".")
+    done = run(demos / "webcam.py", *words)
+    assert done.returncode == 2
+    assert "stats: got ., which is no file" in one_line(done.stderr)
+    assert not (tmp_path / "out.mp4").exists()
+
+
 def test_image_demo_prints_boxes(run, demos: Path, photo: Path, tmp_path: Path) -> None:
     done = run(demos / "image.py", photo, "cut.png", "--effect", "cutout")
     assert done.returncode == 0, done.stderr
