@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
         if measure:
             from ..training.speed import measure_speed
 
-            measure_speed(settings, root=root, console=console)
+            measure_speed(settings, root=root, console=console, devices=devices)
         elif quantize:
             from .quantize import quantize_run
 

@@ -17,29 +17,43 @@ import numpy as np
 
 from .blocks import BATCH_NORM_EPSILON
 
+PARAMETERS = ("gamma", "beta", "moving_mean", "moving_variance")
+
+
+def normalisations(model: Any) -> list[Any]:
+    """The batch normalization layers of a Keras 3 model."""
+    return [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
+
 
 def fold(values: Mapping[str, np.ndarray], *, kept: Collection[str] = ()) -> dict[str, np.ndarray]:
     """Weights by name without normalization: the same network with a bias instead.
 
     values: weights with "X/kernel" and, where it is normalized, "X_bn/gamma", "beta",
-    "moving_mean" and "moving_variance" of the layer X. Others are passed through.
+        "moving_mean" and "moving_variance" of the layer X. Others are passed through, and
+        so is a normalization that has not all of that.
     kept: names of weights; a normalization that is among them stays.
     """
     gammas = {name for name in values if name.endswith("_bn/gamma")} - set(kept)
     names = {name.removesuffix("_bn/gamma") for name in gammas}
+    names = {name for name in names if _is_foldable(name, values)}
     result = {k: v for k, v in values.items() if k.split("/")[0].removesuffix("_bn") not in names}
     for name in names:
         kernel = values[f"{name}/kernel"]
-        gamma, beta, mean, variance = (
-            values[f"{name}_bn/{part}"]
-            for part in ("gamma", "beta", "moving_mean", "moving_variance")
-        )
+        gamma, beta, mean, variance = (values[f"{name}_bn/{part}"] for part in PARAMETERS)
         scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
-        # A depthwise kernel is (height, width, channels, 1).
         depthwise = kernel.shape[-2:] == (len(scale), 1)
         result[f"{name}/kernel"] = kernel * (scale[:, np.newaxis] if depthwise else scale)
-        result[f"{name}/bias"] = beta - mean * scale
+        result[f"{name}/bias"] = beta + (values.get(f"{name}/bias", 0) - mean) * scale
     return result
+
+
+def _is_foldable(name: str, values: Mapping[str, np.ndarray]) -> bool:
+    parts = (f"{name}/kernel", *(f"{name}_bn/{part}" for part in PARAMETERS))
+    if not all(part in values for part in parts):
+        return False
+    channels, shape = len(values[f"{name}_bn/gamma"]), values[f"{name}/kernel"].shape
+    # A depthwise kernel is (height, width, channels, 1).
+    return shape[-1] == channels or shape[-2:] == (channels, 1)
 
 
 def folded(model: Any, values: Mapping[str, np.ndarray]) -> list[Any]:
@@ -48,10 +62,9 @@ def folded(model: Any, values: Mapping[str, np.ndarray]) -> list[Any]:
     A layer is called after its convolution, with "_bn" behind; a source that has the
     normalization itself needs no unfolding.
     """
-    layers = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
     return [
         layer
-        for layer in layers
+        for layer in normalisations(model)
         if f"{_convolution(layer)}/bias" in values and f"{layer.name}/gamma" not in values
     ]
 

@@ -1,8 +1,9 @@
 """Data parallel training: each device takes its slice of every batch.
 
 On JAX with Keras's own distribution API, under TensorFlow with
-tf.distribute.MirroredStrategy. GPUs are taken before CPUs; `simulate_cpus` splits
-one CPU into several for a test (JAX: XLA_FLAGS=--xla_force_host_platform_device_count=N).
+tf.distribute.MirroredStrategy. GPUs are taken before CPUs. TensorFlow's one CPU is
+split into as many devices as there are replicas, a core for each (JAX:
+XLA_FLAGS=--xla_force_host_platform_device_count=N).
 """
 
 from __future__ import annotations
@@ -85,10 +86,13 @@ def _mirrored(count: int) -> Any:
 
 
 def _one_core_each(count: int) -> None:
-    """Let each replica have one core: small layers on their own core beat layers split over two."""
+    """Let each replica have one core: small layers on their own core beat layers split over two.
+
+    With fewer cores than replicas the CPU stays whole, and `_check_count` says so.
+    """
     import tensorflow as tf
 
-    if not 1 < count <= (os.cpu_count() or 1):
+    if count > (os.cpu_count() or 1):
         return
     # TensorFlow takes these settings before its first use only; later they stay as they are.
     with contextlib.suppress(RuntimeError):

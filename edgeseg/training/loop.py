@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import signal
 import threading
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ from rich.progress import Progress, TextColumn, TimeRemainingColumn
 from ..data.pipeline import Batch, Pipeline
 from ..data.verify import find_problems
 from ..errors import EdgesegError, InputError, require
-from ..models.folding import folded, unfold
-from ..models.initialise import InitialiseReport, initialise, read_values
+from ..models.folding import normalisations, unfold
+from ..models.initialise import initialise, read_values
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
 from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
@@ -26,8 +25,8 @@ from .devices import make_devices
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
 from .sources import make_network
-from .statistics import normalisations, recompute_statistics
-from .step import freeze, make_optimizer, make_step
+from .statistics import recompute_statistics
+from .step import beginning_with, freeze, make_optimizer, make_step
 from .tasks import Task, make_task
 from .teacher import make_teacher
 
@@ -71,7 +70,7 @@ class Trainer:
         network = make_network(self.keras, self.config, config.stages[0].size)
         self.report = None
         if config.model.init:
-            self.report = self._initialise(network)
+            self.report = initialise(network, self.root / config.model.init)
         self.pretrained = list(self.report.loaded) if self.report else []
         weights = get_weights(network)
         self.state = State(weights=dict(weights), average=dict(weights))
@@ -83,17 +82,6 @@ class Trainer:
         return self.state.step
 
     # Before the first step ------------------------------------------------------
-
-    def _initialise(self, network: Any) -> InitialiseReport:
-        """Fill the network from `model.init`, and unfold normalization that the source lacks."""
-        values = read_values(self.root / self.config.model.init)
-        report = initialise(network, values)
-        if folded(network, values):
-            stage = self.config.stages[0]
-            pipeline = self.task.pipeline(stage, network)
-            batches = (pipeline.batch(step, stage.batch) for step in range(UNFOLD_BATCHES))
-            unfold(network, values, (batch.tensor for batch in batches))
-        return dataclasses.replace(report, source=self.config.model.init)
 
     def check_data(self, *, console: Console) -> None:
         """Read every file once; InputError names the bad ones, unless they are to be skipped."""
@@ -120,6 +108,25 @@ class Trainer:
         """Read the checkpoint. InputError where the run's folder has none."""
         self.state = State.load(self.folder / "checkpoints" / "last.npz")
 
+    def unfold(self) -> None:
+        """Start normalization that the weights of `init` have folded in from the first batches.
+
+        `run` does it before the first step, when bad files have been named or left out.
+        """
+        names = self.state.weights
+        if not self.config.model.init or not any(name.endswith("_bn/gamma") for name in names):
+            return
+        stage = self.config.stages[0]
+        network = make_network(self.keras, self.config, stage.size)
+        set_weights(network, self.state.weights)
+        values = read_values(self.root / self.config.model.init)
+        pipeline = self.task.pipeline(stage, network)
+        batches = (pipeline.batch(step, stage.batch) for step in range(UNFOLD_BATCHES))
+        # Drawn only where there is something to unfold.
+        unfold(network, values, (batch.tensor for batch in batches))
+        self.state.weights = get_weights(network)
+        self.state.average = dict(self.state.weights)
+
     # Training -------------------------------------------------------------------
 
     def run(self, *, console: Console) -> None:
@@ -133,6 +140,8 @@ class Trainer:
             self.task.spec(self.config.stages[-1].size),
             backend=self.keras.backend.backend(),
         )
+        if self.step == 0:
+            self.unfold()
         columns = (
             *Progress.get_default_columns()[:-1],
             TimeRemainingColumn(),
@@ -196,8 +205,10 @@ class Trainer:
 
     def _compile(self, model: Any, named: dict[str, Any]) -> tuple[Any, Any]:
         logits = self.keras.Model(model.inputs, model.get_layer("logits").output)
-        begins = self.config.optimizer.slow
-        slow = {named[name].path for name in self.pretrained if name.startswith(begins or "")}
+        # No beginnings are meant as every one.
+        beginnings = self.config.optimizer.slow or ("",)
+        layers = {layer.name for layer in beginning_with(model, beginnings, option="slow")}
+        slow = {named[name].path for name in self.pretrained if name.split("/")[0] in layers}
         optimizer = make_optimizer(self.keras, self.config.optimizer, logits, slow=slow)
 
         def loss(output, *targets):

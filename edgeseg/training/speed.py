@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..errors import require
 from .config import TrainConfig
+from .devices import make_devices
 from .sources import make_network
 from .step import freeze, make_optimizer, make_step
 from .tasks import make_task
@@ -19,16 +20,31 @@ BATCHES = 12
 WARM_UP = 2
 
 
-def measure_speed(config: TrainConfig, *, root: Path, console: Console) -> dict[str, float]:
-    """Print and return images/s of the first stage's pipeline and of its training step.
+def measure_speed(
+    config: TrainConfig, *, root: Path, console: Console, devices: int = 1
+) -> dict[str, float]:
+    """Print and return images/s of the largest stage's pipeline and of its training step.
+
+    devices: how many share each batch.
 
     The pipeline runs with the configuration's workers and without a step beside it;
     files are read in the warm-up and stay in memory where `data.cache` is on.
     """
     keras = require("keras", extra="train")
+    shared = make_devices(keras, devices)
     task = make_task(config, root)
     config, stage = task.config, max(config.stages, key=lambda s: s.size[0] * s.size[1])
-    model = make_network(keras, config, stage.size)
+    shared.check_batch(stage.batch)
+    with shared.scope():
+        model = make_network(keras, config, stage.size)
+        freeze(model, config.optimizer.frozen)
+        logits = keras.Model(model.inputs, model.get_layer("logits").output)
+        optimizer = make_optimizer(keras, config.optimizer, logits, slow=set())
+
+        def loss(output, *targets):
+            return task.loss(keras.ops, output, *targets)
+
+        step = make_step(keras, logits, optimizer, loss, shared)
     pipeline = task.pipeline(stage, model)
     for sample in task.samples() if config.data.cache else ():
         pipeline.read(sample)
@@ -42,12 +58,6 @@ def measure_speed(config: TrainConfig, *, root: Path, console: Console) -> dict[
         last = time.perf_counter()
     pipeline_rate = stage.batch * BATCHES / sum(seconds[WARM_UP:])
 
-    freeze(model, config.optimizer.frozen)
-    logits = keras.Model(model.inputs, model.get_layer("logits").output)
-    optimizer = make_optimizer(keras, config.optimizer, logits, slow=set())
-    step = make_step(
-        keras, logits, optimizer, lambda output, *targets: task.loss(keras.ops, output, *targets)
-    )
     seconds = []
     for batch in batches:
         last = time.perf_counter()

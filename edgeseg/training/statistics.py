@@ -11,10 +11,7 @@ from typing import Any
 
 import numpy as np
 
-
-def normalisations(model: Any) -> list[Any]:
-    """The batch normalization layers of a Keras 3 model."""
-    return [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
+from ..models.folding import normalisations
 
 
 def recompute_statistics(model: Any, tensors: Iterable[np.ndarray]) -> None:

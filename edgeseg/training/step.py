@@ -37,19 +37,26 @@ def make_optimizer(keras: Any, config: OptimizerConfig, model: Any, *, slow: set
 
 
 def freeze(model: Any, beginnings: Sequence[str]) -> None:
-    """Leave the layers whose names begin so untrained.
+    """Leave the layers whose names begin so untrained; InputError where no layer's does."""
+    for layer in beginning_with(model, beginnings, option="frozen"):
+        layer.trainable = False
 
-    Raises InputError for a beginning that no layer has.
+
+def beginning_with(model: Any, beginnings: Sequence[str], *, option: str) -> list[Any]:
+    """The layers whose names begin with one of `beginnings`.
+
+    Raises InputError, with the name of the `option`, for a beginning that no layer has.
     """
+    found = []
     for beginning in beginnings:
         layers = [layer for layer in model.layers if layer.name.startswith(beginning)]
         if not layers:
             raise InputError(
-                f"frozen: got {beginning!r}, expected the beginning of a layer's name, "
+                f"{option}: got {beginning!r}, expected the beginning of a layer's name, "
                 f"such as {next(layer.name for layer in model.layers if layer.weights)!r}"
             )
-        for layer in layers:
-            layer.trainable = False
+        found += layers
+    return found
 
 
 def make_step(

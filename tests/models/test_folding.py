@@ -89,3 +89,27 @@ def test_a_normalization_that_both_have_stays(unfolded, tensors):
     np.testing.assert_allclose(
         some(tensors[1], training=False), unfolded(tensors[1], training=False), atol=1e-4
     )
+
+
+def test_a_depthwise_convolution_with_a_bias_of_its_own_is_folded():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(1, 6, 6, 4)).astype(np.float32)
+    layers = keras.layers
+    normalized = keras.Sequential(
+        [
+            keras.Input((6, 6, 4)),
+            layers.DepthwiseConv2D(3, name="a"),
+            layers.BatchNormalization(name="a_bn"),
+        ]
+    )
+    for variable in normalized.variables:
+        variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    plain = keras.Sequential([keras.Input((6, 6, 4)), layers.DepthwiseConv2D(3, name="a")])
+    assert not initialise(plain, get_weights(normalized)).fresh
+    np.testing.assert_allclose(plain(x), normalized(x, training=False), atol=1e-5)
+
+
+def test_normalization_that_belongs_to_no_convolution_is_passed_through():
+    values = {f"conv1_bn/{part}": np.ones(3) for part in ("gamma", "beta", "moving_mean")}
+    values |= {"conv1_conv/kernel": np.ones((1, 1, 2, 3))}
+    assert fold(values).keys() == values.keys()

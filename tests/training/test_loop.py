@@ -222,6 +222,7 @@ def test_folded_weights_start_a_network_with_normalization_as_they_are(config, t
     )
     run = tmp_path / "second"
     trainer = Trainer(dataclasses.replace(plain, model=model), run, root=tmp_path)
+    trainer.unfold()
     network = make_network(keras, trainer.config, stage.size)
     set_weights(network, trainer.state.weights)
     first = keras.saving.load_model(tmp_path / "first/model.keras", compile=False)
@@ -230,6 +231,29 @@ def test_folded_weights_start_a_network_with_normalization_as_they_are(config, t
     assert any(name.endswith("_project_bn/gamma") for name in trainer.state.weights)
     trainer.run(console=CONSOLE)
     assert "block03_project_bn/moving_variance" in weights(run)
+
+
+def test_an_unknown_layer_cannot_be_slow(config, tmp_path):
+    optimizer = dataclasses.replace(config.optimizer, slow=("steam",))
+    with pytest.raises(InputError, match="slow: got 'steam', expected the beginning of a layer"):
+        train(dataclasses.replace(config, optimizer=optimizer), tmp_path / "run", tmp_path)
+
+
+def test_bad_data_is_named_before_normalization_is_measured_on_it(config, shapes, tmp_path):
+    plain = dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, name="hourglass", width=0.35, options={}),
+        stages=(dataclasses.replace(config.stages[0], size=(32, 32), steps=2),),
+    )
+    train(plain, tmp_path / "first", tmp_path)
+    spoil(shapes)
+    model = dataclasses.replace(
+        plain.model, init="first/weights.npz", options={"batch_norm": ["_project"]}
+    )
+    normalized = dataclasses.replace(plain, model=model)
+    with pytest.raises(InputError, match="got 4 bad files"):
+        train(normalized, tmp_path / "second", tmp_path)
+    assert train(normalized, tmp_path / "third", tmp_path, skip_bad=True).step == 2
 
 
 def test_only_the_layers_called_slow_are_slowed(config, tmp_path):
