@@ -153,21 +153,14 @@ class Pipeline:
         self, size: int, *, start: int, stop: int, workers: int = 2, ahead: int = 4
     ) -> Iterator[Batch]:
         """Batches `start` to `stop`, made `ahead` of their use by `workers` threads."""
-        # The workers are the parallelism: OpenCV's own threads would wait for each other over
-        # images this small, and take the cores from the training step.
-        before = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-        try:
-            with ThreadPoolExecutor(workers) as pool:
-                queue: deque[Future[Batch]] = deque()
-                for step in range(start, stop):
-                    queue.append(pool.submit(self.batch, step, size))
-                    if len(queue) > ahead:
-                        yield queue.popleft().result()
-                while queue:
+        with ThreadPoolExecutor(workers) as pool:
+            queue: deque[Future[Batch]] = deque()
+            for step in range(start, stop):
+                queue.append(pool.submit(self.batch, step, size))
+                if len(queue) > ahead:
                     yield queue.popleft().result()
-        finally:
-            cv2.setNumThreads(before)
+            while queue:
+                yield queue.popleft().result()
 
 
 def _with_crop(config: AugmentConfig, crop: Sequence[float]) -> AugmentConfig:
