@@ -145,8 +145,8 @@ def hourglass(
         weights have it folded in; or parts of the names of the layers that get it. After
         the decoder's convolutions and the encoder's projections alone, ("decoder",
         "head", "_project"), it learns as fast as after all of them in the first steps
-        and adds about a fifth of the time: the expanded feature maps, six times as wide,
-        are left alone.
+        and adds a fifth of the time that all of them add: the expanded feature maps, six
+        times as wide, are left alone.
 
     Returns a Keras model, float32 (N, H, W, channels) ->
     float32 (N, H / output_stride, W / output_stride, classes), values in [0, 1].
