@@ -131,3 +131,38 @@ def test_hourglass_head_has_the_channels_of_the_last_step():
     new = {layer.name for layer in headed.layers} - {layer.name for layer in plain.layers}
     assert {"head0_mix", "head0_depthwise", "head1_mix", "head1_depthwise"} <= new
     assert headed.get_layer("head1_mix").kernel.shape == (1, 1, 8, 8)
+
+
+def test_dense_entry_takes_the_place_of_the_first_blocks_alone():
+    options = {"input_shape": (64, 32, 3), "width": 0.5, "decoder_channels": (12, 8, 8, 4)}
+    options["output_stride"] = 4
+    plain = build("hourglass", keras=keras, **options)
+    dense = build("hourglass", keras=keras, encoder="dense_entry", **options)
+    assert dense.output_shape == plain.output_shape == (None, 16, 8, 1)
+    shapes = {name: value.shape for name, value in get_weights(plain).items()}
+    other = {name: value.shape for name, value in get_weights(dense).items()}
+    gone = {name.split("/")[0] for name in set(shapes) - set(other)}
+    assert {name.split("_")[0] for name in gone} == {
+        *("stem", "block00", "block01", "block02", "block15", "block16")
+    }
+    new = {name.split("/")[0]: shape for name, shape in other.items() if name not in shapes}
+    assert set(new) == {"entry2", "entry4", "entry4_mix", "entry4_project"}
+    # What both have fits both, but for the layers that meet the features of 1/4 and 1/32.
+    differing = {name for name in set(shapes) & set(other) if shapes[name] != other[name]}
+    assert differing == {"decoder32_reduce/kernel", "decoder4_skip/kernel"}
+    assert other["decoder32_reduce/kernel"] == (1, 1, 6 * 80, 12)
+
+
+def test_dense_entry_in_tf_keras_and_in_int8():
+    options = {"input_shape": (64, 32, 3), "width": 0.35, "encoder": "dense_entry", "classes": 2}
+    keras.utils.set_random_seed(0)
+    model = build("hourglass", keras=keras, **options)
+    other = build("hourglass", keras=tf_keras, **options)
+    assert len(set_weights(other, get_weights(model))) == len(get_weights(model))
+    x = np.random.default_rng(1).uniform(-1, 1, (1, 64, 32, 3)).astype(np.float32)
+    wanted = np.asarray(model(x, training=False))
+    assert np.abs(wanted - np.asarray(other(x, training=False))).max() < 1e-5
+    spec = ModelSpec("dense", 32, 64, labels=("a", "b"), palette=((0, 0, 0), (255, 0, 0)))
+    frames = list(np.random.default_rng(0).integers(0, 256, (8, 64, 32, 3), dtype=np.uint8))
+    interpreter = Interpreter(convert_int8(model, spec, frames))
+    assert np.abs(interpreter.run(x) - wanted).max() < 0.12

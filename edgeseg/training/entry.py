@@ -1,0 +1,113 @@
+"""Fit the dense entry of the hourglass to the first blocks of published MobileNetV2 weights.
+
+The network of CONFIG has `encoder = "dense_entry"`. Its first layers learn by regression
+what block 2 of the MobileNetV2 in WEIGHTS answers to the augmented training images of
+CONFIG. FILE gets WEIGHTS with the entry's beside them, to be the `init` of CONFIG.
+
+    python -m edgeseg.training.entry CONFIG WEIGHTS -o FILE.npz
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeRemainingColumn
+
+from ..errors import EdgesegError, InputError, require
+from ..models import build, initialise
+from ..models.hourglass import ENTRY_END, ENTRY_TARGET
+from ..models.initialise import read_values
+from ..models.weights import get_weights, save_arrays
+from .config import TrainConfig, load_config
+from .tasks import make_task
+
+STEPS, BATCH, RATE = 1500, 24, 5e-3
+MEASURED_IMAGES = 48
+LAST = 100
+
+
+def fit_entry(
+    config: TrainConfig, weights: Path, *, root: Path, console: Console, steps: int = STEPS
+) -> tuple[dict[str, np.ndarray], float]:
+    """The weights in `weights` with a fitted entry's beside them, and what it leaves unexplained.
+
+    config: of the training that follows; its images, size and crop of the first stage,
+        its seed. root: folder that the configuration's paths are relative to.
+    Returns weights by name, and the squared error over the variance of what was to be
+    answered, mean over channels and the last 100 steps.
+    Raises InputError for another network, and for weights without one of its blocks.
+    """
+    keras = require("keras", extra="train")
+    encoder = config.model.options.get("encoder", "mobilenet_v2")
+    if encoder != "dense_entry":
+        raise InputError(f"{config.name}: got the encoder {encoder!r}, expected 'dense_entry'")
+    keras.utils.set_random_seed(config.seed)
+    stage = dataclasses.replace(config.stages[0], batch=BATCH)
+    options = {"input_shape": (*stage.size, 3), "width": config.model.width}
+    source = build("hourglass", keras=keras, **options)
+    for name, reason in initialise(source, weights).fresh:
+        if name.startswith(("stem", "block")):
+            raise InputError(f"{weights}: got no {name} for width {config.model.width} ({reason})")
+    network = build("hourglass", keras=keras, encoder=encoder, **options)
+    target = keras.Model(source.input, source.get_layer(ENTRY_TARGET).output)
+    entry = keras.Model(network.input, network.get_layer(ENTRY_END).output)
+    pipeline = make_task(config, root).pipeline(stage, source)
+    _compile(
+        keras, entry, target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor), steps
+    )
+    batches = pipeline.batches(BATCH, start=0, stop=steps, workers=config.data.workers)
+    errors = []
+    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+    note = TextColumn("{task.fields[note]}")
+    with Progress(*columns, note, console=console) as progress:
+        task = progress.add_task("fitting the entry", total=steps, note="")
+        for batch in batches:
+            entry.reset_metrics()
+            truth = target.predict_on_batch(batch.tensor)
+            errors.append(float(entry.train_on_batch(batch.tensor, truth)))
+            progress.update(task, advance=1, note=f"unexplained {errors[-1]:.3f}")
+    fitted = {k: v for k, v in get_weights(network).items() if k.startswith("entry")}
+    return {**read_values(weights), **fitted}, float(np.mean(errors[-LAST:]))
+
+
+def _compile(keras: Any, entry: Any, answers: np.ndarray, steps: int) -> None:
+    """Adam down a cosine, on squared errors in which each channel of `answers` weighs alike."""
+    scale = 1 / answers.std((0, 1, 2))
+
+    def unexplained(truth, answer):
+        return keras.ops.mean(keras.ops.square((answer - truth) * scale))
+
+    rate = keras.optimizers.schedules.CosineDecay(RATE, steps, alpha=0.01)
+    entry.compile(keras.optimizers.Adam(rate), loss=unexplained)
+
+
+def main(config: Path, weights: Path, output: Path, steps: int = STEPS) -> None:
+    """Fit the entry for `config` to `weights` and write `output`."""
+    console = Console(stderr=True)
+    fitted, left = fit_entry(
+        load_config(config), weights, root=config.parent, console=console, steps=steps
+    )
+    save_arrays(fitted, output)
+    console.print(f"{output}: the entry leaves {left:.3f} of the variance unexplained")
+
+
+def _command(
+    config: Path = typer.Argument(..., help="Training configuration."),  # noqa: B008
+    weights: Path = typer.Argument(..., help="Published MobileNetV2 weights."),  # noqa: B008
+    output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
+    steps: int = typer.Option(STEPS, help="Steps of the regression."),
+) -> None:
+    try:
+        main(config, weights, output, steps)
+    except EdgesegError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    typer.run(_command)
