@@ -2,7 +2,8 @@
 
 The network of CONFIG has `encoder = "dense_entry"`. Its first layers learn by regression
 what block 2 of the MobileNetV2 in WEIGHTS answers to the augmented training images of
-CONFIG. FILE gets WEIGHTS with the entry's beside them, to be the `init` of CONFIG.
+CONFIG. FILE gets WEIGHTS with the entry's beside them, to be the `init` of CONFIG. Where
+WEIGHTS are a whole hourglass's, its decoder is fitted to the other features as well.
 
     python -m edgeseg.training.entry CONFIG WEIGHTS -o FILE.npz
 """
@@ -72,7 +73,24 @@ def fit_entry(
             errors.append(float(entry.train_on_batch(batch.tensor, truth)))
             progress.update(task, advance=1, note=f"unexplained {errors[-1]:.3f}")
     fitted = {k: v for k, v in get_weights(network).items() if k.startswith("entry")}
-    return {**read_values(weights), **fitted}, float(np.mean(errors[-LAST:]))
+    return merge({**read_values(weights), **fitted}), float(np.mean(errors[-LAST:]))
+
+
+def merge(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A hourglass's weights with those of an entry, for the features that a dense entry gives.
+
+    Two 1x1 convolutions in a row without an activation are one: the decoder takes block
+    16 before its projection, and the skip at 1/4 the entry before its own. Weights
+    without a decoder are returned as they are.
+    """
+    merged = dict(values)
+    for first, second in (("block16_project", "decoder32_reduce"), (ENTRY_END, "decoder4_skip")):
+        if f"{second}/kernel" in values:
+            kernel = values[f"{second}/kernel"]
+            merged[f"{second}/kernel"] = values[f"{first}/kernel"] @ kernel
+            shift = values[f"{first}/bias"] @ kernel[0, 0]
+            merged[f"{second}/bias"] = values[f"{second}/bias"] + shift
+    return merged
 
 
 def _compile(keras: Any, entry: Any, answers: np.ndarray, steps: int) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from edgeseg.errors import InputError
 from edgeseg.training.config import load_config
-from edgeseg.training.entry import fit_entry, main
+from edgeseg.training.entry import fit_entry, main, merge
 
 CONFIG = """
 name = "wide"
@@ -73,3 +73,24 @@ def test_another_encoder_and_foreign_weights_are_refused(config, data_root, tmp_
     np.savez(tmp_path / "part.npz", **without)
     with pytest.raises(InputError, match="got no block02_project/kernel for width 0.5"):
         fit_entry(loaded, tmp_path / "part.npz", **options)
+
+
+def test_a_decoder_is_merged_with_the_projections_before_it():
+    rng = np.random.default_rng(0)
+    shapes = {"block16_project": (6, 5), "decoder32_reduce": (5, 4)}
+    shapes |= {"entry4_project": (3, 2), "decoder4_skip": (2, 4)}
+    values = {f"{name}/kernel": rng.normal(size=(1, 1, *shape)) for name, shape in shapes.items()}
+    values |= {f"{name}/bias": rng.normal(size=shape[1]) for name, shape in shapes.items()}
+    merged = merge(values)
+    for first, second in (
+        ("block16_project", "decoder32_reduce"),
+        ("entry4_project", "decoder4_skip"),
+    ):
+        x = wanted = rng.normal(size=(7, shapes[first][0]))
+        for name in (first, second):
+            wanted = wanted @ values[f"{name}/kernel"][0, 0] + values[f"{name}/bias"]
+        answer = x @ merged[f"{second}/kernel"][0, 0] + merged[f"{second}/bias"]
+        np.testing.assert_allclose(answer, wanted, atol=1e-12)
+    assert merge({"block16_project/kernel": np.ones((1, 1, 6, 5))}).keys() == {
+        "block16_project/kernel"
+    }
