@@ -119,6 +119,9 @@ def _widened(value: np.ndarray, shape: tuple[int, ...] | None, channels: int) ->
 
 
 def _reason(name: str, shape: tuple[int, ...], values: Mapping[str, np.ndarray]) -> str:
+    layer = name.rsplit("/", 1)[0]
+    if layer.endswith("_bn") and f"{layer.removesuffix('_bn')}/bias" in values:
+        return "folded into its convolution"  # training unfolds it
     if name not in values:
         return "not in the source"
     return f"shape {tuple(values[name].shape)}, expected {shape}"

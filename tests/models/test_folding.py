@@ -113,3 +113,11 @@ def test_normalization_that_belongs_to_no_convolution_is_passed_through():
     values = {f"conv1_bn/{part}": np.ones(3) for part in ("gamma", "beta", "moving_mean")}
     values |= {"conv1_conv/kernel": np.ones((1, 1, 2, 3))}
     assert fold(values).keys() == values.keys()
+
+
+def test_the_report_tells_folded_normalization_from_missing_weights(source):
+    network = build("hourglass", keras=keras, batch_norm=PARTS, **SIZE)
+    values = {k: v for k, v in get_weights(source).items() if not k.startswith("decoder8_skip")}
+    fresh = dict(initialise(network, values).fresh)
+    assert fresh["head0_mix_bn/moving_mean"] == "folded into its convolution"
+    assert fresh["decoder8_skip/kernel"] == fresh["decoder8_skip_bn/beta"] == "not in the source"
