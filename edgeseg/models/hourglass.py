@@ -35,8 +35,6 @@ MOBILENET_V2 = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-
-
 # The dense entry's channels at 1/2 and 1/4, at any width; its last layer, and the one of
 # MobileNetV2 whose output it stands for.
 ENTRY = (16, 32)
@@ -51,9 +49,7 @@ def mobilenet_v2_encoder(
     x = convolution(
         keras, x, divisible(32 * width), 3, name="stem", strides=2, batch_norm=batch_norm
     )
-    features = {2: x}
-    rows = MOBILENET_V2
-    return _bottlenecks(keras, x, features, rows, first=0, width=width, batch_norm=batch_norm)
+    return _bottlenecks(keras, x, {2: x}, MOBILENET_V2, first=0, width=width, batch_norm=batch_norm)
 
 
 def dense_entry_encoder(

@@ -21,6 +21,7 @@ from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import EdgesegError, InputError, require
 from ..models import build, initialise
+from ..models.folding import fold
 from ..models.hourglass import ENTRY_END, ENTRY_TARGET
 from ..models.initialise import read_values
 from ..models.weights import get_weights, save_arrays
@@ -44,12 +45,32 @@ def fit_entry(
     Raises InputError for another network, and for weights without one of its blocks.
     """
     keras = require("keras", extra="train")
+    target, entry, network = _networks(keras, config, weights)
+    stage = dataclasses.replace(config.stages[0], batch=BATCH)
+    pipeline = make_task(config, root).pipeline(stage, network)
+    answers = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
+    _compile(keras, entry, answers, steps)
+    errors = []
+    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+    note = TextColumn("{task.fields[note]}")
+    with Progress(*columns, note, console=console) as progress:
+        task = progress.add_task("fitting the entry", total=steps, note="")
+        for batch in pipeline.batches(BATCH, start=0, stop=steps, workers=config.data.workers):
+            entry.reset_metrics()  # Keras would give the mean since the start
+            answer = target.predict_on_batch(batch.tensor)
+            errors.append(float(entry.train_on_batch(batch.tensor, answer)))
+            progress.update(task, advance=1, note=f"unexplained {errors[-1]:.3f}")
+    fitted = {k: v for k, v in get_weights(network).items() if k.startswith("entry")}
+    return merge({**fold(read_values(weights)), **fitted}), float(np.mean(errors[-LAST:]))
+
+
+def _networks(keras: Any, config: TrainConfig, weights: Path) -> tuple[Any, Any, Any]:
+    """What is to be answered, the entry that shall, and the hourglass that it is the entry of."""
     encoder = config.model.options.get("encoder", "mobilenet_v2")
     if encoder != "dense_entry":
         raise InputError(f"{config.name}: got the encoder {encoder!r}, expected 'dense_entry'")
     keras.utils.set_random_seed(config.seed)
-    stage = dataclasses.replace(config.stages[0], batch=BATCH)
-    options = {"input_shape": (*stage.size, 3), "width": config.model.width}
+    options = {"input_shape": (*config.stages[0].size, 3), "width": config.model.width}
     source = build("hourglass", keras=keras, **options)
     for name, reason in initialise(source, weights).fresh:
         if name.startswith(("stem", "block")):
@@ -57,23 +78,7 @@ def fit_entry(
     network = build("hourglass", keras=keras, encoder=encoder, **options)
     target = keras.Model(source.input, source.get_layer(ENTRY_TARGET).output)
     entry = keras.Model(network.input, network.get_layer(ENTRY_END).output)
-    pipeline = make_task(config, root).pipeline(stage, source)
-    _compile(
-        keras, entry, target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor), steps
-    )
-    batches = pipeline.batches(BATCH, start=0, stop=steps, workers=config.data.workers)
-    errors = []
-    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
-    note = TextColumn("{task.fields[note]}")
-    with Progress(*columns, note, console=console) as progress:
-        task = progress.add_task("fitting the entry", total=steps, note="")
-        for batch in batches:
-            entry.reset_metrics()
-            truth = target.predict_on_batch(batch.tensor)
-            errors.append(float(entry.train_on_batch(batch.tensor, truth)))
-            progress.update(task, advance=1, note=f"unexplained {errors[-1]:.3f}")
-    fitted = {k: v for k, v in get_weights(network).items() if k.startswith("entry")}
-    return merge({**read_values(weights), **fitted}), float(np.mean(errors[-LAST:]))
+    return target, entry, network
 
 
 def merge(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
