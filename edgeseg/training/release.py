@@ -1,8 +1,9 @@
 """From the weights of a run to those that are released: a blend, and a calibrated threshold.
 
 Averaging the weights of two points of one run often lies above both (Wortsman
-et al. 2022, "Model soups"). Networks trained with few positives call too little
-at 0.5: a shift of the logits moves the threshold without a word to users.
+et al. 2022, "Model soups"); batch normalization is folded into its convolutions
+before that. Networks trained with few positives call too little at 0.5: a shift of
+the logits moves the threshold without a word to users.
 
     python -m edgeseg.training.release A.npz=0.2 B.npz=0.8 --threshold 0.45 -o weights.npz
 """
@@ -17,6 +18,7 @@ import numpy as np
 import typer
 
 from ..errors import EdgesegError, InputError
+from ..models.folding import fold
 from ..models.weights import save_arrays
 
 Arrays = dict[str, np.ndarray]
@@ -58,7 +60,7 @@ def _read(argument: str) -> tuple[Arrays, float]:
     path, _, share = argument.partition("=")
     try:
         with np.load(path) as archive:
-            return dict(archive), float(share or 1)
+            return fold(dict(archive)), float(share or 1)
     except (OSError, ValueError) as error:
         raise InputError(f"{argument}: got no FILE.npz=SHARE that can be read ({error})") from None
 

@@ -33,6 +33,19 @@ def test_files_are_read_blended_and_written(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "out.npz")["logits/bias"], 1.0)
 
 
+def test_normalization_is_folded_before_the_blend(tmp_path):
+    plain = {**weights(1.0), "stem/bias": np.zeros(4, np.float32)}
+    parts = {"gamma": 3.0, "beta": 2.0, "moving_mean": 0.0, "moving_variance": 1 - 1e-3}
+    normalized = {f"stem_bn/{k}": np.full(4, v, np.float32) for k, v in parts.items()}
+    np.savez(tmp_path / "plain.npz", **plain)
+    np.savez(tmp_path / "normalized.npz", **weights(1.0), **normalized)
+    main([f"{tmp_path}/plain.npz=1", f"{tmp_path}/normalized.npz=1"], tmp_path / "out.npz", 0.5)
+    blended = np.load(tmp_path / "out.npz")
+    assert set(blended.files) == set(plain)
+    np.testing.assert_allclose(blended["stem/kernel"], 2.0, rtol=1e-5)
+    np.testing.assert_allclose(blended["stem/bias"], 1.0, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
