@@ -107,7 +107,7 @@ class Flow(NoFilter):
     Both only as far as the moved mask is trusted (see `FlowWarp`).
     """
 
-    def __init__(self, *, keep: float = 0.4, push: float = 0.3, undecided: float = 0.2) -> None:
+    def __init__(self, *, keep: float = 0.5, push: float = 0.3, undecided: float = 0.2) -> None:
         super().__init__()
         self._undecided = np.float32(undecided)
         self._keep = np.float32(keep)
