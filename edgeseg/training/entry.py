@@ -19,12 +19,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
-from ..errors import EdgesegError, InputError, require
+from ..errors import InputError, require
 from ..models import build, initialise
 from ..models.folding import fold
 from ..models.hourglass import ENTRY_END, ENTRY_TARGET
 from ..models.initialise import read_values
 from ..models.weights import get_weights, save_arrays
+from ..runtime.console import exit_code_of
 from .config import TrainConfig, load_config
 from .tasks import make_task
 
@@ -109,27 +110,24 @@ def _compile(keras: Any, entry: Any, answers: np.ndarray, steps: int) -> None:
     entry.compile(keras.optimizers.Adam(rate), loss=unexplained)
 
 
-def main(config: Path, weights: Path, output: Path, steps: int = STEPS) -> None:
-    """Fit the entry for `config` to `weights` and write `output`."""
+def main(config: Path, weights: Path, output: Path, steps: int = STEPS) -> int:
+    """Fit the entry for `config` to `weights` and write `output`; returns the exit code."""
     console = Console(stderr=True)
     fitted, left = fit_entry(
         load_config(config), weights, root=config.parent, console=console, steps=steps
     )
     save_arrays(fitted, output)
     console.print(f"{output}: the entry leaves {left:.3f} of the variance unexplained")
+    return 0
 
 
 def _command(
     config: Path = typer.Argument(..., help="Training configuration."),  # noqa: B008
-    weights: Path = typer.Argument(..., help="Published MobileNetV2 weights."),  # noqa: B008
+    weights: Path = typer.Argument(..., help="Weights of a MobileNetV2 or an hourglass."),  # noqa: B008
     output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
     steps: int = typer.Option(STEPS, help="Steps of the regression."),
 ) -> None:
-    try:
-        main(config, weights, output, steps)
-    except EdgesegError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(error.exit_code) from None
+    raise typer.Exit(exit_code_of(lambda: main(config, weights, output, steps)))
 
 
 if __name__ == "__main__":
