@@ -42,18 +42,19 @@ ENTRY_END, ENTRY_TARGET = "entry4_project", "block02_add"
 
 
 def mobilenet_v2_encoder(
-    keras: Keras, x: Tensor, *, width: float, batch_norm: Normalized
+    keras: Keras, x: Tensor, *, width: float, expansion: int = 6, batch_norm: Normalized
 ) -> dict[int, Tensor]:
     """MobileNetV2 to block 16: the last feature map at each stride 2, 4, 8, 16, 32."""
     # The stem is not thinned below the width: 32 * width, as in the published weights.
     x = convolution(
         keras, x, divisible(32 * width), 3, name="stem", strides=2, batch_norm=batch_norm
     )
-    return _bottlenecks(keras, x, {2: x}, MOBILENET_V2, first=0, width=width, batch_norm=batch_norm)
+    rows = [MOBILENET_V2[0], *((expansion, *row[1:]) for row in MOBILENET_V2[1:])]
+    return _bottlenecks(keras, x, {2: x}, rows, first=0, width=width, batch_norm=batch_norm)
 
 
 def dense_entry_encoder(
-    keras: Keras, x: Tensor, *, width: float, batch_norm: Normalized
+    keras: Keras, x: Tensor, *, width: float, expansion: int = 6, batch_norm: Normalized
 ) -> dict[int, Tensor]:
     """MobileNetV2 from block 3 on, behind three dense convolutions: features as of the other.
 
@@ -75,10 +76,10 @@ def dense_entry_encoder(
     x = convolution(
         keras, x, divisible(24 * width), name=ENTRY_END, activate=False, batch_norm=batch_norm
     )
-    rows = (*MOBILENET_V2[2:5], (6, 160, 2, 2))
+    rows = [(expansion, *row[1:]) for row in (*MOBILENET_V2[2:5], (6, 160, 2, 2))]
     deeper = _bottlenecks(keras, x, {4: x}, rows, first=3, width=width, batch_norm=batch_norm)
     x = deeper[32]
-    expanded = 6 * x.shape[-1]
+    expanded = expansion * x.shape[-1]
     x = convolution(keras, x, expanded, name="block16_expand", batch_norm=batch_norm)
     x = depthwise(keras, x, name="block16_depthwise", batch_norm=batch_norm)
     return {**deeper, **features, 32: x}
@@ -115,7 +116,7 @@ def _bottlenecks(
 
 
 def plain_encoder(
-    keras: Keras, x: Tensor, *, width: float, batch_norm: Normalized
+    keras: Keras, x: Tensor, *, width: float, expansion: int = 2, batch_norm: Normalized
 ) -> dict[int, Tensor]:
     """Strided 3x3 convolutions, each with one bottleneck: an encoder for training from scratch."""
     features = {}
@@ -125,7 +126,12 @@ def plain_encoder(
             keras, x, count, 3, name=f"encoder{level}_reduce", strides=2, batch_norm=batch_norm
         )
         x = inverted_residual(
-            keras, x, count, name=f"encoder{level}_block", expansion=2, batch_norm=batch_norm
+            keras,
+            x,
+            count,
+            name=f"encoder{level}_block",
+            expansion=expansion,
+            batch_norm=batch_norm,
         )
         features[2**level] = x
     return features
@@ -181,6 +187,7 @@ def hourglass(
     classes: int = 1,
     width: float = 0.5,
     encoder: str = "mobilenet_v2",
+    expansion: int | None = None,
     decoder_channels: Sequence[int] = (64, 48, 32, 24, 16),
     output_stride: int = 2,
     head_blocks: int = 0,
@@ -194,6 +201,8 @@ def hourglass(
     width: channel multiplier of the encoder, 0.35 to 1.0.
     encoder: "mobilenet_v2", "dense_entry" (the same with a cheaper beginning) or "plain"
         (for training from random weights).
+    expansion: how many times as wide as their input the encoder's bottlenecks are inside;
+        None is the encoder's own: 6, and 2 for "plain".
     output_stride: 2 emits the mask at half the input size, 4 at a quarter.
     head_blocks: pairs of 1x1 and depthwise 3x3 at the mask's size before the logits. The
         decoder mixes the channels of its last step in the logits alone.
@@ -216,8 +225,11 @@ def hourglass(
         raise ValueError(f"hourglass encoder: got {encoder!r}, expected one of {sorted(ENCODERS)}")
     if output_stride not in (2, 4, 8):
         raise ValueError(f"hourglass output_stride: got {output_stride}, expected 2, 4 or 8")
+    if expansion is not None and expansion < 2:
+        raise ValueError(f"hourglass expansion: got {expansion}, expected 2 or more")
+    inside = {} if expansion is None else {"expansion": expansion}
     inputs = keras.Input(shape=(height, width_px, channels), name="image")
-    features = ENCODERS[encoder](keras, inputs, width=width, batch_norm=batch_norm)
+    features = ENCODERS[encoder](keras, inputs, width=width, batch_norm=batch_norm, **inside)
     x = decoder(
         keras,
         features,

@@ -153,6 +153,23 @@ def test_dense_entry_takes_the_place_of_the_first_blocks_alone():
     assert other["decoder32_reduce/kernel"] == (1, 1, 6 * 80, 12)
 
 
+def test_expansion_is_the_width_inside_the_bottlenecks():
+    options = {"input_shape": (32, 32, 3), "width": 0.5, "output_stride": 4}
+    options["decoder_channels"] = (8, 8, 8, 4)
+    for encoder, own in (("mobilenet_v2", 6), ("dense_entry", 6), ("plain", 2)):
+        usual = get_weights(build("hourglass", keras=keras, encoder=encoder, **options))
+        other = build("hourglass", keras=keras, encoder=encoder, expansion=4, **options)
+        widened = get_weights(other)
+        expanding = [name for name in usual if name.endswith("_expand/kernel")]
+        assert expanding
+        assert set(widened) == set(usual)
+        for name in expanding:
+            *_, narrow, wide = usual[name].shape
+            assert (wide, widened[name].shape[-1]) == (own * narrow, 4 * narrow)
+    with pytest.raises(InputError, match="expansion: got 1, expected 2 or more"):
+        build("hourglass", keras=keras, expansion=1, **options)
+
+
 def test_dense_entry_in_tf_keras_and_in_int8():
     options = {"input_shape": (64, 32, 3), "width": 0.35, "encoder": "dense_entry", "classes": 2}
     keras.utils.set_random_seed(0)

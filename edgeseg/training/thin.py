@@ -1,0 +1,183 @@
+"""Fewer channels inside the bottlenecks of a trained hourglass.
+
+The network of CONFIG has a smaller `expansion` under `[model.options]` than the one whose
+weights WEIGHTS are. Of each bottleneck's channels those are kept from which a linear map
+comes nearest to what all of them gave the layer behind, and that layer's kernel becomes this map
+(channel pruning by reconstruction: He, Zhang and Sun 2017; the choice is greedy, as in
+orthogonal matching pursuit). FILE gets the weights, to be the `init` of CONFIG: the network
+answers roughly as before and has to be trained on.
+
+    python -m edgeseg.training.thin CONFIG WEIGHTS -o FILE.npz
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from ..errors import InputError, require
+from ..models.folding import fold
+from ..models.initialise import initialise, read_values
+from ..models.weights import named_variables, save_arrays
+from ..runtime.console import exit_code_of
+from .config import TrainConfig, load_config
+from .sources import make_network
+from .tasks import make_task
+
+IMAGES, BATCH = 192, 24
+PIXELS = 20_000  # of each feature map that are looked at, at most: several for each channel
+RIDGE = 1e-4
+
+
+def thin(
+    config: TrainConfig, weights: Path, *, root: Path, console: Console
+) -> dict[str, np.ndarray]:
+    """The values of `weights`, folded, for the narrower bottlenecks of `config`'s network.
+
+    config: of the training that follows; its images, size and crop of the first stage, its
+        seed. root: folder that the configuration's paths are relative to.
+    Raises InputError where `config` does not ask for fewer channels than `weights` has,
+    and where weights are missing.
+    """
+    keras = require("keras", extra="train")
+    values = fold(read_values(weights))
+    whole = _whole_network(keras, config, values, weights)
+    kept = _kept_channels(make_network(keras, config, config.stages[0].size), values, weights)
+    inputs = _inputs_behind(whole, kept)
+    features = _sampled_features(keras, whole, inputs, config, root)
+    for block, count in kept.items():
+        reader = inputs[block].name
+        answers = features[block] @ values[f"{reader}/kernel"][0, 0]
+        chosen = choose_channels(features[block], answers, count)
+        kernel, shift, left = refit(features[block][:, chosen], answers)
+        values |= {
+            f"{block}_expand/kernel": values[f"{block}_expand/kernel"][..., chosen],
+            f"{block}_expand/bias": values[f"{block}_expand/bias"][chosen],
+            f"{block}_depthwise/kernel": values[f"{block}_depthwise/kernel"][:, :, chosen],
+            f"{block}_depthwise/bias": values[f"{block}_depthwise/bias"][chosen],
+            f"{reader}/kernel": kernel[np.newaxis, np.newaxis],
+            f"{reader}/bias": values[f"{reader}/bias"] + shift,
+        }
+        all_channels = features[block].shape[1]
+        console.print(f"{block}: {count} of {all_channels}, {left:.3f} of the variance is lost")
+    return values
+
+
+def choose_channels(features: np.ndarray, answers: np.ndarray, count: int) -> np.ndarray:
+    """The `count` columns, ascending, from which a linear map comes nearest to `answers`.
+
+    features: (N, C). answers: (N, O). Greedy: each time the channel that explains most of
+    what is left; the others are then made orthogonal to it.
+    """
+    centred = features - features.mean(0, dtype=np.float64)
+    gram = centred.T @ centred
+    shared = centred.T @ (answers - answers.mean(0, dtype=np.float64))
+    floor = 1e-6 * gram.diagonal().max() + 1e-12
+    chosen: list[int] = []
+    for _ in range(count):
+        explained = (shared**2).sum(1) / np.maximum(gram.diagonal(), floor)
+        explained[chosen] = -1.0
+        best = int(explained.argmax())
+        chosen.append(best)
+        scale = np.sqrt(max(gram[best, best], floor))
+        direction, answer = gram[:, best] / scale, shared[best] / scale
+        gram = gram - np.outer(direction, direction)
+        shared = shared - np.outer(direction, answer)
+    return np.sort(chosen)
+
+
+def refit(features: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Least squares: kernel (C, O), shift (O,), and the share of the variance that is left.
+
+    features: (N, C). answers: (N, O). A little ridge keeps the kernel small where channels
+    are alike.
+    """
+    mean, target = features.mean(0, dtype=np.float64), answers.mean(0, dtype=np.float64)
+    centred, wanted = features - mean, answers - target
+    gram = centred.T @ centred
+    gram += RIDGE * gram.diagonal().mean() * np.eye(len(gram))
+    kernel = np.linalg.solve(gram, centred.T @ wanted)
+    left = ((wanted - centred @ kernel) ** 2).sum() / max((wanted**2).sum(), 1e-12)
+    return kernel.astype(np.float32), (target - mean @ kernel).astype(np.float32), float(left)
+
+
+def _whole_network(keras: Any, config: TrainConfig, values: dict, weights: Path) -> Any:
+    """The network that `weights` are of: with the bottlenecks as wide as they have them."""
+    widths = {v.shape[-1] // v.shape[-2] for k, v in values.items() if k.endswith("_expand/kernel")}
+    if len(widths) != 1:
+        raise InputError(f"{weights}: got expansions {sorted(widths)}, expected a hourglass's one")
+    options = {k: v for k, v in config.model.options.items() if k != "batch_norm"}
+    model = dataclasses.replace(config.model, options={**options, "expansion": widths.pop()})
+    network = make_network(keras, dataclasses.replace(config, model=model), config.stages[0].size)
+    fresh = initialise(network, values).fresh
+    if fresh:
+        raise InputError(f"{weights}: got no {fresh[0][0]} for the network ({fresh[0][1]})")
+    return network
+
+
+def _kept_channels(network: Any, values: dict, weights: Path) -> dict[str, int]:
+    """How many channels each bottleneck keeps, by its name, such as "block03"."""
+    widths = {
+        name.removesuffix("_expand/kernel"): int(variable.shape[-1])
+        for name, variable in named_variables(network).items()
+        if name.startswith("block") and name.endswith("_expand/kernel")
+    }
+    for block, width in widths.items():
+        found = values[f"{block}_expand/kernel"].shape[-1]
+        if width >= found:
+            raise InputError(
+                f"{weights}: got {found} channels inside {block}, expected more than the "
+                f"{width} of the configuration; set a smaller model.options.expansion there"
+            )
+    return widths
+
+
+def _inputs_behind(network: Any, blocks: dict[str, int]) -> dict[str, Any]:
+    """The 1x1 convolution behind each bottleneck's depthwise one: its own, or the decoder's."""
+    layers = {layer.name for layer in network.layers}
+    names = {b: f"{b}_project" if f"{b}_project" in layers else "decoder32_reduce" for b in blocks}
+    return {block: network.get_layer(name) for block, name in names.items()}
+
+
+def _sampled_features(
+    keras: Any, network: Any, inputs: dict[str, Any], config: TrainConfig, root: Path
+) -> dict[str, np.ndarray]:
+    """float32 (N, C) of what each layer of `inputs` is given on augmented training images."""
+    stage = dataclasses.replace(config.stages[0], batch=BATCH)
+    pipeline = make_task(config, root).pipeline(stage, network)
+    inner = keras.Model(network.input, [layer.input for layer in inputs.values()])
+    rng = np.random.default_rng(config.seed)
+    batches = IMAGES // BATCH
+    parts: dict[str, list[np.ndarray]] = {block: [] for block in inputs}
+    for index in range(batches):
+        outputs = inner.predict_on_batch(pipeline.batch(index, BATCH).tensor)
+        for block, output in zip(inputs, outputs):
+            pixels = np.asarray(output).reshape(-1, output.shape[-1])
+            count = min(len(pixels), PIXELS // batches)
+            parts[block].append(pixels[rng.choice(len(pixels), count, replace=False)])
+    return {block: np.concatenate(part) for block, part in parts.items()}
+
+
+def main(config: Path, weights: Path, output: Path) -> int:
+    """Thin `weights` for `config` and write `output`; returns the exit code."""
+    console = Console(stderr=True)
+    save_arrays(thin(load_config(config), weights, root=config.parent, console=console), output)
+    console.print(f"{output}: written")
+    return 0
+
+
+def _command(
+    config: Path = typer.Argument(..., help="Training configuration."),  # noqa: B008
+    weights: Path = typer.Argument(..., help="Weights of the wider hourglass."),  # noqa: B008
+    output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
+) -> None:
+    raise typer.Exit(exit_code_of(lambda: main(config, weights, output)))
+
+
+if __name__ == "__main__":
+    typer.run(_command)

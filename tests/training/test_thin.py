@@ -1,0 +1,125 @@
+"""Bottlenecks lose the channels that others can stand for."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import dataclasses
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from edgeseg.errors import InputError
+from edgeseg.models.folding import fold
+from edgeseg.models.weights import get_weights, set_weights
+from edgeseg.training.config import load_config
+from edgeseg.training.sources import make_network
+from edgeseg.training.thin import choose_channels, main, refit, thin
+
+CONFIG = """
+name = "slim"
+[model]
+name = "hourglass"
+width = 0.35
+output_stride = 4
+decoder_channels = [8, 8, 8, 8]
+[model.options]
+encoder = "dense_entry"
+expansion = 3
+batch_norm = ["decoder"]
+[data]
+root = "{root}/person"
+validation = "val"
+[[data.groups]]
+folder = "train"
+families = ["vikram"]
+[[stages]]
+steps = 10
+size = [64, 64]
+batch = 4
+"""
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture
+def config(data_root, tmp_path):
+    path = tmp_path / "slim.toml"
+    path.write_text(CONFIG.format(root=data_root))
+    return path
+
+
+def network(config, **options):
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    model = dataclasses.replace(config.model, options={**config.model.options, **options})
+    return make_network(keras, dataclasses.replace(config, model=model), (64, 64))
+
+
+def test_the_channels_that_explain_most_are_chosen():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(500, 3))
+    # Columns 1 and 4 are mixtures of the others and 5 is constant: three span them all.
+    features = np.stack(
+        [base[:, 0], base[:, 0] + base[:, 1], base[:, 1], base[:, 2], -base[:, 2], np.ones(500)], 1
+    )
+    answers = features @ rng.normal(size=(6, 4))
+    chosen = choose_channels(features, answers, 3)
+    assert list(chosen) == sorted(chosen)
+    assert 5 not in chosen
+    assert refit(features[:, chosen], answers)[2] < 1e-6
+    # A strong channel that nothing behind reads is left out.
+    unread = np.concatenate([base, 100 * rng.normal(size=(500, 1))], 1)
+    assert list(choose_channels(unread, base @ np.diag([3.0, 2.0, 1.0]), 3)) == [0, 1, 2]
+    assert list(choose_channels(unread, base @ np.diag([3.0, 2.0, 0.1]), 2)) == [0, 1]
+
+
+def test_refit_gives_the_map_its_shift_and_what_is_left():
+    rng = np.random.default_rng(1)
+    features = rng.normal(2.0, 1.0, (4000, 3))
+    kernel, shift = rng.normal(size=(3, 2)), np.array([5.0, -1.0])
+    noise = rng.normal(size=(4000, 2))
+    found, found_shift, left = refit(features, features @ kernel + shift)
+    np.testing.assert_allclose(found, kernel, atol=1e-3)
+    np.testing.assert_allclose(found_shift, shift, atol=3e-3)
+    assert left < 1e-6
+    answers = features @ kernel + shift + noise
+    expected = noise.var(0).sum() / answers.var(0).sum()
+    assert refit(features, answers)[2] == pytest.approx(expected, rel=0.05)
+
+
+def test_a_network_with_half_its_channels_silent_answers_as_before(config, tmp_path):
+    loaded = load_config(config)
+    whole = network(loaded, expansion=6)
+    values, rng = get_weights(whole), np.random.default_rng(2)
+    for name in [n for n in values if n.startswith("block") and n.endswith("_depthwise/kernel")]:
+        width = values[name].shape[2]
+        values[name][:, :, rng.permutation(width)[: width // 2]] = 0
+    set_weights(whole, values)
+    np.savez(tmp_path / "whole.npz", **values)
+    output = tmp_path / "slim.npz"
+    assert main(config, tmp_path / "whole.npz", output) == 0
+
+    thinned = dict(np.load(output))
+    assert not any("_bn/" in name for name in thinned)
+    slim = network(loaded, batch_norm=False)
+    assert len(set_weights(slim, thinned)) == len(thinned)
+    x = np.random.default_rng(1).uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
+    difference = np.asarray(slim(x, training=False)) - np.asarray(whole(x, training=False))
+    assert np.abs(difference).max() < 0.01
+
+
+def test_weights_that_are_no_wider_or_not_whole_are_refused(config, tmp_path):
+    loaded = load_config(config)
+    values = fold(get_weights(network(loaded)))
+    np.savez(tmp_path / "same.npz", **values)
+    with pytest.raises(InputError, match="got 24 channels inside block03, expected more than the"):
+        thin(loaded, tmp_path / "same.npz", root=tmp_path, console=QUIET)
+    wide = get_weights(network(loaded, expansion=6))
+    del wide["block07_depthwise/kernel"]
+    np.savez(tmp_path / "part.npz", **wide)
+    with pytest.raises(InputError, match="got no block07_depthwise/kernel"):
+        thin(loaded, tmp_path / "part.npz", root=tmp_path, console=QUIET)
+    np.savez(tmp_path / "other.npz", **{"conv/kernel": np.ones((1, 1, 3, 4))})
+    with pytest.raises(InputError, match="expected a hourglass's one"):
+        thin(loaded, tmp_path / "other.npz", root=tmp_path, console=QUIET)
