@@ -8,6 +8,9 @@ orthogonal matching pursuit). FILE gets the weights, to be the `init` of CONFIG:
 answers roughly as before and has to be trained on.
 
     python -m edgeseg.training.thin CONFIG WEIGHTS -o FILE.npz
+
+Weights of one ancestor can be blended (`edgeseg.training.release`) only where they kept the
+same channels: `--as-for OTHER` keeps those that OTHER would keep, and fits the kernels to WEIGHTS.
 """
 
 from __future__ import annotations
@@ -35,26 +38,27 @@ RIDGE = 1e-4
 
 
 def thin(
-    config: TrainConfig, weights: Path, *, root: Path, console: Console
+    config: TrainConfig,
+    weights: Path,
+    *,
+    root: Path,
+    console: Console,
+    as_for: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """The values of `weights`, folded, for the narrower bottlenecks of `config`'s network.
 
     config: of the training that follows; its images, size and crop of the first stage, its
         seed. root: folder that the configuration's paths are relative to.
+    as_for: weights of the same network whose channels are chosen instead, so that both
+        can be blended afterwards.
     Raises InputError where `config` does not ask for fewer channels than `weights` has,
     and where weights are missing.
     """
-    keras = require("keras", extra="train")
-    values = fold(read_values(weights))
-    whole = _whole_network(keras, config, values, weights)
-    kept = _kept_channels(make_network(keras, config, config.stages[0].size), values, weights)
-    inputs = _inputs_behind(whole, kept)
-    features = _sampled_features(keras, whole, inputs, config, root)
-    for block, count in kept.items():
-        reader = inputs[block].name
-        answers = features[block] @ values[f"{reader}/kernel"][0, 0]
-        chosen = choose_channels(features[block], answers, count)
-        kernel, shift, left = refit(features[block][:, chosen], answers)
+    values, bottlenecks = _bottlenecks(config, weights, root)
+    choosing = _bottlenecks(config, as_for, root)[1] if as_for else bottlenecks
+    for block, (reader, count, features, answers) in bottlenecks.items():
+        chosen = choose_channels(*choosing[block][2:], count)
+        kernel, shift, left = refit(features[:, chosen], answers)
         values |= {
             f"{block}_expand/kernel": values[f"{block}_expand/kernel"][..., chosen],
             f"{block}_expand/bias": values[f"{block}_expand/bias"][chosen],
@@ -63,9 +67,34 @@ def thin(
             f"{reader}/kernel": kernel[np.newaxis, np.newaxis],
             f"{reader}/bias": values[f"{reader}/bias"] + shift,
         }
-        all_channels = features[block].shape[1]
-        console.print(f"{block}: {count} of {all_channels}, {left:.3f} of the variance is lost")
+        width = features.shape[1]
+        console.print(f"{block}: {count} of {width}, {left:.3f} of the variance is lost")
     return values
+
+
+def _bottlenecks(
+    config: TrainConfig, weights: Path, root: Path
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, int, np.ndarray, np.ndarray]]]:
+    """The folded values of `weights` and, by block, what there is to choose from and for.
+
+    That is the name of the layer behind, how many channels are kept, the channels'
+    values (N, C) on training images and what the layer behind makes of them (N, O).
+    """
+    keras = require("keras", extra="train")
+    values = fold(read_values(weights))
+    whole = _whole_network(keras, config, values, weights)
+    kept = _kept_channels(make_network(keras, config, config.stages[0].size), values, weights)
+    readers = _inputs_behind(whole, kept)
+    features = _sampled_features(keras, whole, readers, config, root)
+    return values, {
+        block: (
+            readers[block].name,
+            count,
+            features[block],
+            features[block] @ values[f"{readers[block].name}/kernel"][0, 0],
+        )
+        for block, count in kept.items()
+    }
 
 
 def choose_channels(features: np.ndarray, answers: np.ndarray, count: int) -> np.ndarray:
@@ -163,10 +192,12 @@ def _sampled_features(
     return {block: np.concatenate(part) for block, part in parts.items()}
 
 
-def main(config: Path, weights: Path, output: Path) -> int:
+def main(config: Path, weights: Path, output: Path, as_for: Path | None = None) -> int:
     """Thin `weights` for `config` and write `output`; returns the exit code."""
     console = Console(stderr=True)
-    save_arrays(thin(load_config(config), weights, root=config.parent, console=console), output)
+    loaded = load_config(config)
+    values = thin(loaded, weights, root=config.parent, console=console, as_for=as_for)
+    save_arrays(values, output)
     console.print(f"{output}: written")
     return 0
 
@@ -175,8 +206,9 @@ def _command(
     config: Path = typer.Argument(..., help="Training configuration."),  # noqa: B008
     weights: Path = typer.Argument(..., help="Weights of the wider hourglass."),  # noqa: B008
     output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
+    as_for: Path = typer.Option(None, help="Keep the channels that these weights would keep."),  # noqa: B008
 ) -> None:
-    raise typer.Exit(exit_code_of(lambda: main(config, weights, output)))
+    raise typer.Exit(exit_code_of(lambda: main(config, weights, output, as_for)))
 
 
 if __name__ == "__main__":

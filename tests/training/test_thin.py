@@ -109,6 +109,26 @@ def test_a_network_with_half_its_channels_silent_answers_as_before(config, tmp_p
     assert np.abs(difference).max() < 0.01
 
 
+def test_the_channels_of_other_weights_are_kept_so_that_both_blend(config, tmp_path):
+    loaded = load_config(config)
+    values = get_weights(network(loaded, expansion=6))
+    other, rng = {**values}, np.random.default_rng(4)
+    for name in [n for n in values if n.endswith("_depthwise/kernel") and n.startswith("block")]:
+        other[name] = values[name] * rng.uniform(0.1, 2, (1, 1, values[name].shape[2], 1))
+    np.savez(tmp_path / "a.npz", **values)
+    np.savez(tmp_path / "b.npz", **other)
+    options = {"root": tmp_path, "console": QUIET}
+    a = thin(loaded, tmp_path / "a.npz", **options)
+    b = thin(loaded, tmp_path / "b.npz", **options)
+    like_a = thin(loaded, tmp_path / "b.npz", as_for=tmp_path / "a.npz", **options)
+    # The expanding kernels are the same in both sources: what was chosen shows in them.
+    expanding = [name for name in a if name.endswith("_expand/kernel")]
+    assert all((like_a[name] == a[name]).all() for name in expanding)
+    assert not all((b[name] == a[name]).all() for name in expanding)
+    # The kernel behind is fitted to its own weights, not taken over.
+    assert np.abs(like_a["block04_project/kernel"] - a["block04_project/kernel"]).max() > 0.01
+
+
 def test_weights_that_are_no_wider_or_not_whole_are_refused(config, tmp_path):
     loaded = load_config(config)
     values = fold(get_weights(network(loaded)))
