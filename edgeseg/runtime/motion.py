@@ -17,7 +17,7 @@ CUT_RATIO = 3.0
 
 # Grey difference, of 255, at which a moved mask is trusted by 1/e only. Measured: without such
 # trust a mask that stays still also trails what moves quickly, and loses more than it gains.
-TRUSTED_DIFFERENCE = 20.0
+TRUSTED_DIFFERENCE = 22.0
 _TRUST_OF = np.exp(-((np.arange(256) / TRUSTED_DIFFERENCE) ** 2)).astype(np.float32)
 
 
