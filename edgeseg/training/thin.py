@@ -16,6 +16,8 @@ same channels: `--as-for OTHER` keeps those that OTHER would keep, and fits the 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,21 @@ PIXELS = 20_000  # of each feature map that are looked at, at most: several for 
 RIDGE = 1e-4
 
 
+@dataclass(frozen=True)
+class Bottleneck:
+    """What there is to choose from and for.
+
+    reader: name of the 1x1 convolution behind. kept: how many channels stay. features:
+    float32 (N, C), the channels on training images. answers: float32 (N, O), what the
+    reader makes of them.
+    """
+
+    reader: str
+    kept: int
+    features: np.ndarray
+    answers: np.ndarray
+
+
 def thin(
     config: TrainConfig,
     weights: Path,
@@ -56,9 +73,10 @@ def thin(
     """
     values, bottlenecks = _bottlenecks(config, weights, root)
     choosing = _bottlenecks(config, as_for, root)[1] if as_for else bottlenecks
-    for block, (reader, count, features, answers) in bottlenecks.items():
-        chosen = choose_channels(*choosing[block][2:], count)
-        kernel, shift, left = refit(features[:, chosen], answers)
+    for block, inside in bottlenecks.items():
+        chosen = choose_channels(choosing[block].features, choosing[block].answers, inside.kept)
+        kernel, shift, left = refit(inside.features[:, chosen], inside.answers)
+        reader, width = inside.reader, inside.features.shape[1]
         values |= {
             f"{block}_expand/kernel": values[f"{block}_expand/kernel"][..., chosen],
             f"{block}_expand/bias": values[f"{block}_expand/bias"][chosen],
@@ -67,34 +85,22 @@ def thin(
             f"{reader}/kernel": kernel[np.newaxis, np.newaxis],
             f"{reader}/bias": values[f"{reader}/bias"] + shift,
         }
-        width = features.shape[1]
-        console.print(f"{block}: {count} of {width}, {left:.3f} of the variance is lost")
+        console.print(f"{block}: {inside.kept} of {width}, {left:.3f} of the variance is lost")
     return values
 
 
 def _bottlenecks(
     config: TrainConfig, weights: Path, root: Path
-) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, int, np.ndarray, np.ndarray]]]:
-    """The folded values of `weights` and, by block, what there is to choose from and for.
-
-    That is the name of the layer behind, how many channels are kept, the channels'
-    values (N, C) on training images and what the layer behind makes of them (N, O).
-    """
+) -> tuple[dict[str, np.ndarray], dict[str, Bottleneck]]:
+    """The folded values of `weights`, and its bottlenecks by name, such as "block03"."""
     keras = require("keras", extra="train")
     values = fold(read_values(weights))
     whole = _whole_network(keras, config, values, weights)
     kept = _kept_channels(make_network(keras, config, config.stages[0].size), values, weights)
-    readers = _inputs_behind(whole, kept)
+    readers = _readers(whole, kept)
     features = _sampled_features(keras, whole, readers, config, root)
-    return values, {
-        block: (
-            readers[block].name,
-            count,
-            features[block],
-            features[block] @ values[f"{readers[block].name}/kernel"][0, 0],
-        )
-        for block, count in kept.items()
-    }
+    answers = {b: features[b] @ values[f"{readers[b]}/kernel"][0, 0] for b in kept}
+    return values, {b: Bottleneck(readers[b], kept[b], features[b], answers[b]) for b in kept}
 
 
 def choose_channels(features: np.ndarray, answers: np.ndarray, count: int) -> np.ndarray:
@@ -166,26 +172,26 @@ def _kept_channels(network: Any, values: dict, weights: Path) -> dict[str, int]:
     return widths
 
 
-def _inputs_behind(network: Any, blocks: dict[str, int]) -> dict[str, Any]:
+def _readers(network: Any, blocks: Iterable[str]) -> dict[str, str]:
     """The 1x1 convolution behind each bottleneck's depthwise one: its own, or the decoder's."""
     layers = {layer.name for layer in network.layers}
-    names = {b: f"{b}_project" if f"{b}_project" in layers else "decoder32_reduce" for b in blocks}
-    return {block: network.get_layer(name) for block, name in names.items()}
+    return {b: f"{b}_project" if f"{b}_project" in layers else "decoder32_reduce" for b in blocks}
 
 
 def _sampled_features(
-    keras: Any, network: Any, inputs: dict[str, Any], config: TrainConfig, root: Path
+    keras: Any, network: Any, readers: dict[str, str], config: TrainConfig, root: Path
 ) -> dict[str, np.ndarray]:
-    """float32 (N, C) of what each layer of `inputs` is given on augmented training images."""
+    """float32 (N, C) of what each layer of `readers` is given on augmented training images."""
     stage = dataclasses.replace(config.stages[0], batch=BATCH)
     pipeline = make_task(config, root).pipeline(stage, network)
-    inner = keras.Model(network.input, [layer.input for layer in inputs.values()])
+    inputs = [network.get_layer(name).input for name in readers.values()]
+    inner = keras.Model(network.input, inputs)
     rng = np.random.default_rng(config.seed)
     batches = IMAGES // BATCH
-    parts: dict[str, list[np.ndarray]] = {block: [] for block in inputs}
+    parts: dict[str, list[np.ndarray]] = {block: [] for block in readers}
     for index in range(batches):
         outputs = inner.predict_on_batch(pipeline.batch(index, BATCH).tensor)
-        for block, output in zip(inputs, outputs):
+        for block, output in zip(readers, outputs):
             pixels = np.asarray(output).reshape(-1, output.shape[-1])
             count = min(len(pixels), PIXELS // batches)
             parts[block].append(pixels[rng.choice(len(pixels), count, replace=False)])
@@ -206,7 +212,7 @@ def _command(
     config: Path = typer.Argument(..., help="Training configuration."),  # noqa: B008
     weights: Path = typer.Argument(..., help="Weights of the wider hourglass."),  # noqa: B008
     output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
-    as_for: Path = typer.Option(None, help="Keep the channels that these weights would keep."),  # noqa: B008
+    as_for: Path | None = typer.Option(None, help="Keep the channels that these would keep."),  # noqa: B008
 ) -> None:
     raise typer.Exit(exit_code_of(lambda: main(config, weights, output, as_for)))
 

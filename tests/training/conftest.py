@@ -5,6 +5,28 @@ from pathlib import Path
 
 import pytest
 
+DENSE_ENTRY = """
+name = "dense"
+[model]
+name = "hourglass"
+width = {width}
+output_stride = 4
+decoder_channels = [8, 8, 8, 8]
+[model.options]
+encoder = "dense_entry"
+{options}
+[data]
+root = "{root}/person"
+validation = "val"
+[[data.groups]]
+folder = "train"
+families = ["vikram"]
+[[stages]]
+steps = 10
+size = [64, 64]
+batch = 4
+"""
+
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
@@ -69,3 +91,17 @@ def config(shapes):
         "optimizer": {"warmup": 3, "average": 0.9},
     }
     return build(TrainConfig, values, where="test")
+
+
+@pytest.fixture
+def dense_entry_config(data_root, tmp_path):
+    """Writes the configuration of a small hourglass on portraits; returns its path."""
+
+    def write(*, width, options=""):
+        path = tmp_path / "dense.toml"
+        path.write_text(
+            DENSE_ENTRY.format(root=data_root, width=width, options=options), encoding="utf-8"
+        )
+        return path
+
+    return write

@@ -14,33 +14,10 @@ from edgeseg.errors import InputError
 from edgeseg.training.config import load_config
 from edgeseg.training.entry import fit_entry, main, merge
 
-CONFIG = """
-name = "wide"
-[model]
-name = "hourglass"
-width = 0.5
-output_stride = 4
-decoder_channels = [8, 8, 8, 8]
-[model.options]
-encoder = "dense_entry"
-[data]
-root = "{root}/person"
-validation = "val"
-[[data.groups]]
-folder = "train"
-families = ["vikram"]
-[[stages]]
-steps = 10
-size = [64, 64]
-batch = 4
-"""
-
 
 @pytest.fixture
-def config(data_root, tmp_path):
-    path = tmp_path / "wide.toml"
-    path.write_text(CONFIG.format(root=data_root))
-    return path
+def config(dense_entry_config):
+    return dense_entry_config(width=0.5)
 
 
 def published(data_root):

@@ -17,36 +17,12 @@ from edgeseg.training.config import load_config
 from edgeseg.training.sources import make_network
 from edgeseg.training.thin import choose_channels, main, refit, thin
 
-CONFIG = """
-name = "slim"
-[model]
-name = "hourglass"
-width = 0.35
-output_stride = 4
-decoder_channels = [8, 8, 8, 8]
-[model.options]
-encoder = "dense_entry"
-expansion = 3
-batch_norm = ["decoder"]
-[data]
-root = "{root}/person"
-validation = "val"
-[[data.groups]]
-folder = "train"
-families = ["vikram"]
-[[stages]]
-steps = 10
-size = [64, 64]
-batch = 4
-"""
 QUIET = Console(quiet=True)
 
 
 @pytest.fixture
-def config(data_root, tmp_path):
-    path = tmp_path / "slim.toml"
-    path.write_text(CONFIG.format(root=data_root))
-    return path
+def config(dense_entry_config):
+    return dense_entry_config(width=0.35, options='expansion = 3\nbatch_norm = ["decoder"]')
 
 
 def network(config, **options):
