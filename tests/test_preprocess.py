@@ -6,7 +6,7 @@ import pytest
 
 from edgeseg.data.augment import AugmentConfig
 from edgeseg.data.folder import Sample
-from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.data.pipeline import Example, Group, Pipeline
 from edgeseg.errors import InputError
 from edgeseg.preprocess import normalise, resize, sample, to_mask, to_scores, to_tensor
 from edgeseg.spec import ModelSpec
@@ -77,7 +77,9 @@ def test_training_and_inference_give_the_same_tensor(tmp_path, monkeypatch):
     )  # fmt: skip
     pipeline = Pipeline((Group("all", (Sample(path, None),)),), (), SPEC, augment=still)
     # Only the position of the crop is still drawn: take the photo as it is instead.
-    monkeypatch.setattr(Pipeline, "warped", lambda self, rng, sample, crop=None: self.read(sample))
+    monkeypatch.setattr(
+        Pipeline, "warped", lambda self, rng, sample, crop=None: Example(*self.read(sample))
+    )
     np.testing.assert_allclose(pipeline.example(0)[0], to_tensor(image, SPEC)[0], atol=1e-6)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..preprocess import model_pixels, normalise, resize
 from ..spec import ModelSpec
 from .augment import AugmentConfig, blend, photometric, warp, warp_matrix
+from .feature_maps import FeatureMaps
 from .folder import Sample
 from .previous_mask import PreviousMaskConfig, motion, previous_mask
 
@@ -46,17 +47,42 @@ class Batch:
         class ids.
     weight: float32 (N,) per image, or (N, h', w') per pixel.
     names: where each image came from.
+    features: uint8 (N, h", w", C), a published network's where the pipeline has its maps.
     """
 
     tensor: np.ndarray
     truth: np.ndarray
     weight: np.ndarray
     names: tuple[str, ...]
+    features: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sample on its way: BGR (h, w, 3), mask (h, w) and features (h", w", C), all uint8."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    features: np.ndarray | None = None
+
+    def over(self, behind: Example, mask: np.ndarray) -> Example:
+        """This one's image and features where its own mask is, those of `behind` elsewhere."""
+        features = None
+        if self.features is not None and behind.features is not None:
+            rows, columns, channels = self.features.shape
+            alpha = resize(self.mask, columns, rows)[..., np.newaxis] / np.float32(255)
+            mixed = self.features * alpha + behind.features * (1 - alpha)
+            features = np.rint(mixed).astype(np.uint8)
+        return Example(blend(self.image, behind.image, self.mask), mask, features)
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Draws, augments and batches. `cache` keeps decoded images in memory (uint8)."""
+    """Draws, augments and batches. `cache` keeps decoded images in memory (uint8).
+
+    features: a published network's maps of the samples, for batches that have them as
+        well, on a grid of `feature_grid` (height, width).
+    """
 
     groups: tuple[Group, ...]
     backgrounds: tuple[Sample, ...]
@@ -66,6 +92,8 @@ class Pipeline:
     previous: PreviousMaskConfig = PreviousMaskConfig()
     seed: int = 0
     cache: bool = True
+    features: FeatureMaps | None = None
+    feature_grid: tuple[int, int] = (0, 0)
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
@@ -91,49 +119,56 @@ class Pipeline:
 
     def warped(
         self, rng: np.random.Generator, sample: Sample, crop: tuple[float, float] | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """A sample after the geometric augmentation: BGR (h, w, 3) and mask (h, w), uint8."""
+    ) -> Example:
+        """A sample after the geometric augmentation, at the tensor's size."""
         image, mask = self.read(sample)
         config = self.augment if crop is None else _with_crop(self.augment, crop)
-        size = (self.spec.width, self.spec.height)
-        matrix = warp_matrix(rng, image.shape[:2], size, config)
-        return warp(image, matrix, size), warp(mask, matrix, size)
+        shape, size = image.shape[:2], (self.spec.width, self.spec.height)
+        matrix = warp_matrix(rng, shape, size, config)
+        features = None
+        if self.features is not None:
+            features = self.features.warped(sample, matrix, shape, size, self.feature_grid)
+        return Example(warp(image, matrix, size), warp(mask, matrix, size), features)
 
-    def example(self, index: int) -> tuple[np.ndarray, np.ndarray, float, str]:
-        """Sample `index` of the run: tensor (h, w, channels), truth (h', w', 1), weight, name."""
+    def example(self, index: int) -> tuple[np.ndarray, np.ndarray, float, str, np.ndarray | None]:
+        """Sample `index` of the run: tensor (h, w, channels), truth (h', w', 1), weight, name.
+
+        And its features, where the pipeline has them.
+        """
         rng = np.random.default_rng((self.seed, index))
         group, sample = self.draw(rng)
-        image, mask = self.warped(rng, sample, group.crop)
+        example = self.warped(rng, sample, group.crop)
         if sample.mask is not None and self.backgrounds and rng.random() < self.augment.composite:
-            image = self._composite(rng, image, mask)
+            example = self._composite(rng, example)
         if rng.random() < self.augment.paste:
-            image, mask = self._paste(rng, image, mask)
-        image = photometric(rng, image, self.augment)
-        tensor, mask = self._tensor(rng, image, mask)
+            example = self._paste(rng, example)
+        image = photometric(rng, example.image, self.augment)
+        tensor, mask = self._tensor(rng, image, example.mask)
         stride = self.output_stride
         small = resize(mask, mask.shape[1] // stride, mask.shape[0] // stride)
         truth = (small[..., np.newaxis] / np.float32(255)).astype(np.float32)
-        return tensor, truth, group.weight, sample.name
+        return tensor, truth, group.weight, sample.name, example.features
 
-    def _composite(self, rng, image, mask):
+    def _composite(self, rng: np.random.Generator, example: Example) -> Example:
         background = self.backgrounds[rng.integers(len(self.backgrounds))]
-        behind, _ = self.warped(rng, background, (0.5, 1.1))
+        behind = self.warped(rng, background, (0.5, 1.1))
         # People and place were lit differently: their colours are drawn apart, too.
-        return blend(photometric(rng, image, self.augment), behind, mask)
+        lit = dataclasses.replace(example, image=photometric(rng, example.image, self.augment))
+        return lit.over(behind, example.mask)
 
-    def _paste(self, rng, image, mask):
+    def _paste(self, rng: np.random.Generator, example: Example) -> Example:
         _, sample = self.draw(rng)
         if sample.mask is None:
-            return image, mask
-        other, alpha = self.warped(rng, sample, (0.9, 2.2))
-        return blend(other, image, alpha), cv2.max(mask, alpha)
+            return example
+        other = self.warped(rng, sample, (0.9, 2.2))
+        return other.over(example, cv2.max(example.mask, other.mask))
 
     def _tensor(self, rng, image, mask):
         """The network's input, and the truth, which moves where the camera does."""
         if not self.spec.previous_mask:
             return normalise(model_pixels(image, self.spec), self.spec), mask
         _, sample = self.draw(rng)
-        other = self.warped(rng, sample)[1]
+        other = self.warped(rng, sample).mask
         kind = self.previous.kind(rng.random())
         channel = previous_mask(rng, mask, other, self.previous, kind)
         if kind == "camera":
@@ -146,8 +181,14 @@ class Pipeline:
     def batch(self, step: int, size: int) -> Batch:
         """Batch number `step` of `size` examples."""
         examples = [self.example(step * size + i) for i in range(size)]
-        tensor, truth, weight, names = zip(*examples)
-        return Batch(np.stack(tensor), np.stack(truth), np.asarray(weight, np.float32), names)
+        tensor, truth, weight, names, features = zip(*examples)
+        return Batch(
+            np.stack(tensor),
+            np.stack(truth),
+            np.asarray(weight, np.float32),
+            names,
+            None if self.features is None else np.stack(features),
+        )
 
     def batches(
         self, size: int, *, start: int, stop: int, workers: int = 2, ahead: int = 4

@@ -70,6 +70,7 @@ def depthwise(
     *,
     name: str,
     strides: int = 1,
+    dilation: int = 1,
     activate: bool = True,
     batch_norm: Normalized = False,
 ) -> Tensor:
@@ -81,6 +82,7 @@ def depthwise(
     x = keras.layers.DepthwiseConv2D(
         kernel,
         strides=strides,
+        dilation_rate=dilation,
         padding="same",
         use_bias=not batch_norm,
         depthwise_initializer="he_normal",
@@ -109,6 +111,7 @@ def inverted_residual(
     name: str,
     strides: int = 1,
     expansion: int = 6,
+    dilation: int = 1,
     batch_norm: Normalized = False,
 ) -> Tensor:
     """Inverted residual with linear bottleneck (Sandler et al. 2018, figure 4).
@@ -121,7 +124,14 @@ def inverted_residual(
         x = convolution(
             keras, x, x.shape[-1] * expansion, name=f"{name}_expand", batch_norm=batch_norm
         )
-    x = depthwise(keras, x, name=f"{name}_depthwise", strides=strides, batch_norm=batch_norm)
+    x = depthwise(
+        keras,
+        x,
+        name=f"{name}_depthwise",
+        strides=strides,
+        dilation=dilation,
+        batch_norm=batch_norm,
+    )
     x = convolution(
         keras, x, channels, name=f"{name}_project", activate=False, batch_norm=batch_norm
     )

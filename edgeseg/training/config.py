@@ -128,6 +128,22 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class FeaturesConfig:
+    """A published network's features as a second target; no `folder`, no such target.
+
+    folder: of the maps that `python -m edgeseg.training.features` writes, relative to
+        the config's folder. weight: in the loss, of the share of their variance that is not
+        answered. layers: of the network, from the largest to the smallest, that a head
+        for training alone answers from; channels: inside that head.
+    """
+
+    folder: str = ""
+    weight: float = 1.0
+    layers: tuple[str, ...] = ("block12_add", "block16_depthwise_relu6")
+    channels: int = 128
+
+
+@dataclass(frozen=True)
 class FinetuneConfig:
     """Fine-tuning after the float training: quantization-aware, or pruning.
 
@@ -161,6 +177,7 @@ class TrainConfig:
     stages: tuple[StageConfig, ...]
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
+    features: FeaturesConfig = FeaturesConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     seed: int = 1
     finetune: FinetuneConfig = FinetuneConfig()

@@ -22,6 +22,7 @@ from ..models.weights import get_weights, named_variables, save_arrays, set_weig
 from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
+from .feature_head import feature_loss, with_feature_head
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
 from .sources import make_network
@@ -72,7 +73,7 @@ class Trainer:
         if config.model.init:
             self.report = initialise(network, self.root / config.model.init)
         self.pretrained = list(self.report.loaded) if self.report else []
-        weights = get_weights(network)
+        weights = get_weights(self._extended(network))
         self.state = State(weights=dict(weights), average=dict(weights))
         self._stop = threading.Event()
 
@@ -80,6 +81,13 @@ class Trainer:
     def step(self) -> int:
         """Steps that have been made."""
         return self.state.step
+
+    def _extended(self, model: Any) -> Any:
+        """The network from its input to what is trained: its logits, and features where asked."""
+        maps = self.task.features
+        if maps is None:
+            return self.keras.Model(model.inputs, model.get_layer("logits").output)
+        return with_feature_head(self.keras, model, self.config.features, maps.channels)
 
     # Before the first step ------------------------------------------------------
 
@@ -124,7 +132,8 @@ class Trainer:
         batches = (pipeline.batch(step, stage.batch) for step in range(UNFOLD_BATCHES))
         # Drawn only where there is something to unfold.
         unfold(network, values, (batch.tensor for batch in batches))
-        self.state.weights = get_weights(network)
+        # The weights of a head for training alone stay beside them.
+        self.state.weights |= get_weights(network)
         self.state.average = dict(self.state.weights)
 
     # Training -------------------------------------------------------------------
@@ -172,10 +181,11 @@ class Trainer:
         end = begin + stage.steps
         with self.devices.scope():
             model = make_network(self.keras, config, stage.size)
-            set_weights(model, state.weights)
+            trained = self._extended(model)
+            set_weights(trained, state.weights)
             freeze(model, config.optimizer.frozen)
-            named = named_variables(model)
-            step, optimizer = self._compile(model, named)
+            named = named_variables(trained)
+            step, optimizer = self._compile(trained, named)
         self._load(model, optimizer)
         pipeline = self.task.pipeline(stage, model)
         for batch, targets in self._batches(pipeline, stage, model, end):
@@ -204,22 +214,27 @@ class Trainer:
                 return
 
     def _compile(self, model: Any, named: dict[str, Any]) -> tuple[Any, Any]:
-        logits = self.keras.Model(model.inputs, model.get_layer("logits").output)
         # No beginnings are meant as every one.
         beginnings = self.config.optimizer.slow or ("",)
         layers = {layer.name for layer in beginning_with(model, beginnings, option="slow")}
         slow = {named[name].path for name in self.pretrained if name.split("/")[0] in layers}
-        optimizer = make_optimizer(self.keras, self.config.optimizer, logits, slow=slow)
+        optimizer = make_optimizer(self.keras, self.config.optimizer, model, slow=slow)
+        return make_step(self.keras, model, optimizer, self._loss, self.devices), optimizer
 
-        def loss(output, *targets):
-            return self.task.loss(self.keras.ops, output, *targets)
-
-        return make_step(self.keras, logits, optimizer, loss, self.devices), optimizer
+    def _loss(self, outputs: Any, *targets: Any) -> dict[str, Any]:
+        ops, maps = self.keras.ops, self.task.features
+        if maps is None:
+            return self.task.loss(ops, outputs, *targets)
+        (logits, answer), (*others, wanted) = outputs, targets
+        parts = self.task.loss(ops, logits, *others)
+        left = feature_loss(ops, answer, wanted, targets[1], maps)
+        loss = parts["loss"] + self.config.features.weight * left
+        return {**parts, "features": left, "loss": loss}
 
     def _batches(
         self, pipeline: Pipeline, stage: StageConfig, model: Any, end: int
     ) -> Iterator[tuple[Batch, tuple[np.ndarray, ...]]]:
-        """Batches to the end of the stage with their targets, the teacher's masks among them."""
+        """Batches to the end of the stage with truth, weight, the teacher's masks, features."""
         teach = None
         if self.config.teacher and self.config.loss.distillation:
             path, output = self.root / self.config.teacher, model.output_shape[1:3]
@@ -228,7 +243,8 @@ class Trainer:
             stage.batch, start=self.step, stop=end, workers=self.config.data.workers
         ):
             taught = (teach(batch.tensor),) if teach else ()
-            yield batch, (batch.truth, batch.weight, *taught)
+            features = () if batch.features is None else (batch.features,)
+            yield batch, (batch.truth, batch.weight, *taught, *features)
 
     def _check(self, parts: dict[str, float], names: tuple[str, ...]) -> None:
         if not np.isfinite(parts["loss"]):

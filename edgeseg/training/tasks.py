@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data.class_pipeline import ClassPipeline
 from ..data.dataset import Dataset, Labelled
+from ..data.feature_maps import FeatureMaps
 from ..data.folder import Problem, Sample, read_backgrounds
 from ..data.pipeline import Group, Pipeline
 from ..data.readers import read_dataset
@@ -34,6 +35,7 @@ class Task(Protocol):
     config: TrainConfig
     problems: list[Problem]
     classes: int | None
+    features: FeatureMaps | None
 
     def samples(self) -> list[Sample]:
         """Everything that is trained or validated on."""
@@ -64,7 +66,11 @@ def make_task(config: TrainConfig, root: Path, *, skip_bad: bool = False) -> Tas
     """
     if config.data.reader:
         return ClassTask(config, root / config.data.root)
-    return BinaryTask(config, root / config.data.root, skip_bad=skip_bad)
+    features = None
+    if config.features.folder:
+        folder = root / config.features.folder
+        features = FeatureMaps.load(folder, root=root / config.data.root)
+    return BinaryTask(config, root / config.data.root, skip_bad=skip_bad, features=features)
 
 
 class BinaryTask:
@@ -72,8 +78,15 @@ class BinaryTask:
 
     classes: int | None = None
 
-    def __init__(self, config: TrainConfig, root: Path, *, skip_bad: bool = False) -> None:
-        self.config, self.root = config, root
+    def __init__(
+        self,
+        config: TrainConfig,
+        root: Path,
+        *,
+        skip_bad: bool = False,
+        features: FeatureMaps | None = None,
+    ) -> None:
+        self.config, self.root, self.features = config, root, features
         self.problems: list[Problem] = []
         collect = self.problems if skip_bad else None
         self.groups = read_groups(config, root, collect)
@@ -99,7 +112,11 @@ class BinaryTask:
 
     def pipeline(self, stage: StageConfig, model: Any) -> Pipeline:
         """Soft masks, backgrounds and previous masks."""
-        data = self.config.data
+        data, features = self.config.data, self.config.features
+        grid = (0, 0)
+        if self.features is not None:
+            self.features.check([*_all(self.groups), *self.backgrounds])
+            grid = model.get_layer(features.layers[0]).output.shape[1:3]
         return Pipeline(
             groups=self.groups,
             backgrounds=self.backgrounds,
@@ -109,6 +126,8 @@ class BinaryTask:
             previous=data.previous_mask,
             seed=self.config.seed,
             cache=data.cache,
+            features=self.features,
+            feature_grid=grid,
             _cache=self.cache,
         )
 
@@ -138,7 +157,14 @@ class BinaryTask:
 class ClassTask:
     """Several classes, read by one of the named readers."""
 
+    features: FeatureMaps | None = None
+
     def __init__(self, config: TrainConfig, root: Path) -> None:
+        if config.features.folder:
+            raise InputError(
+                f"{config.name}: got features.folder with a reader, expected binary masks; "
+                "leave it out"
+            )
         self.root = root
         self._read: dict[str, Dataset] = {}
         data = config.data

@@ -170,7 +170,7 @@ def test_camera_motion_moves_image_and_truth_but_not_the_mask(samples):
     kinds = {"empty": 0.0, "wrong": 0.0, "eroded": 0.0, "thin_plate": 0.0, "stale": 0.0}
     moving = PreviousMaskConfig(camera=1.0, **kinds)
     pipeline = binary_pipeline(samples, augment=STILL, previous=moving, output_stride=1)
-    tensor, truth, _, _ = pipeline.example(0)
+    tensor, truth, *_ = pipeline.example(0)
     previous, truth = tensor[..., 3] > 0.5, truth[..., 0] > 0.5
     assert previous.any()
     assert not np.array_equal(previous, truth)

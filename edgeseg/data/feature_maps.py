@@ -1,0 +1,99 @@
+"""What a published network saw in each training image, as small maps beside the images.
+
+`python -m edgeseg.training.features` writes them; the pipeline warps a map as it warps
+the photo, so that the teacher looks once at each photo and never at a training batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from .folder import Sample
+
+MAPS, INDEX = "features.npy", "features.json"
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """uint8 maps (images, n, n, channels), the values along a side k / (n - 1) of the photo's.
+
+    scale: of a step of uint8. variance: of the features, summed over the channels.
+    """
+
+    maps: np.ndarray
+    scale: float
+    variance: float
+    rows: dict[Path, int] = field(repr=False)
+
+    @classmethod
+    def load(cls, folder: Path, *, root: Path) -> FeatureMaps:
+        """Open what `edgeseg.training.features` wrote; images are relative to `root`.
+
+        Raises InputError where it is not there or cannot be read.
+        """
+        try:
+            index = json.loads((folder / INDEX).read_text())
+            maps = np.load(folder / MAPS, mmap_mode="r")
+            rows = {(root / name).resolve(): row for row, name in enumerate(index["images"])}
+            return cls(maps, float(index["scale"]), float(index["variance"]), rows)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{folder}: got no feature maps ({error}), expected those that "
+                "`python -m edgeseg.training.features` writes"
+            ) from None
+
+    @property
+    def channels(self) -> int:
+        """Of a map."""
+        return int(self.maps.shape[-1])
+
+    def check(self, samples: Sequence[Sample]) -> None:
+        """InputError that names the first sample without a map."""
+        for sample in samples:
+            if sample.image.resolve() not in self.rows:
+                raise InputError(
+                    f"{sample.image}: got no feature map, expected one; write them anew"
+                )
+
+    def warped(
+        self,
+        sample: Sample,
+        matrix: np.ndarray,
+        shape: tuple[int, int],
+        size: tuple[int, int],
+        grid: tuple[int, int],
+    ) -> np.ndarray:
+        """The sample's map where `matrix` has taken its photo, uint8 (*grid, channels).
+
+        matrix: 2x3, from the photo's pixels, of `shape` (height, width), to the tensor's,
+        of `size` (width, height). grid: (height, width) of the answer, which covers the
+        tensor. Beyond the photo it is the map's mirror image, as the photo's own is.
+        """
+        rows, columns = grid
+        x = (np.arange(columns) + 0.5) * size[0] / columns - 0.5
+        y = (np.arange(rows) + 0.5) * size[1] / rows - 0.5
+        places = np.stack(np.meshgrid(x, y), -1) - matrix[:, 2]
+        places = places @ np.linalg.inv(matrix[:, :2]).T
+        full = self.maps[self.rows[sample.image.resolve()]]
+        last = full.shape[0] - 1
+        places = (places + 0.5) / (shape[1], shape[0]) * last
+        # A triangle wave is the mirror image of the mirror image, and so on.
+        places = last - np.abs(np.mod(places, 2 * last) - last)
+        return _bilinear(full, places[..., 0], places[..., 1])
+
+
+def _bilinear(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """cv2.remap takes four channels at most."""
+    last = values.shape[0] - 2
+    left, top = np.minimum(x.astype(int), last), np.minimum(y.astype(int), last)
+    right_share = (x - left)[..., np.newaxis].astype(np.float32)
+    lower_share = (y - top)[..., np.newaxis].astype(np.float32)
+    upper = values[top, left] * (1 - right_share) + values[top, left + 1] * right_share
+    lower = values[top + 1, left] * (1 - right_share) + values[top + 1, left + 1] * right_share
+    return np.rint(upper * (1 - lower_share) + lower * lower_share).astype(np.uint8)

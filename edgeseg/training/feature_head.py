@@ -1,0 +1,48 @@
+"""A head for training alone: it answers with a published network's features, from the encoder's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..data.feature_maps import FeatureMaps
+from ..errors import InputError
+from .config import FeaturesConfig
+
+PREFIX = "features_"
+
+
+def with_feature_head(keras: Any, model: Any, config: FeaturesConfig, channels: int) -> Any:
+    """The network from its input to [logits, features]; its layers are the model's own.
+
+    Each of `config.layers` goes through a 1x1 convolution and bilinear upsampling to
+    the first's size; their sum through ReLU6 and a 1x1 convolution. `config.layers` are
+    given from the largest to the smallest. features: float32 (N, h, w, channels).
+    Raises InputError for a layer that the model does not have.
+    """
+    names = {layer.name for layer in model.layers}
+    parts: list[Any] = []
+    for name in config.layers:
+        if name not in names:
+            raise InputError(f"features.layers: got {name!r}, expected layers of {model.name}")
+        x = model.get_layer(name).output
+        x = keras.layers.Conv2D(config.channels, 1, name=f"{PREFIX}{name}")(x)
+        if parts and x.shape[1] != parts[0].shape[1]:
+            times = parts[0].shape[1] // x.shape[1]
+            x = keras.layers.UpSampling2D(times, interpolation="bilinear")(x)
+        parts.append(x)
+    x = keras.layers.Add()(parts) if len(parts) > 1 else parts[0]
+    x = keras.layers.ReLU(6.0)(x)
+    # From zero: a random answer, far off, would first of all disturb the encoder.
+    answer = keras.layers.Conv2D(channels, 1, kernel_initializer="zeros", name=f"{PREFIX}answer")
+    features = answer(x)
+    return keras.Model(model.inputs, [model.get_layer("logits").output, features])
+
+
+def feature_loss(ops: Any, answer: Any, wanted: Any, weight: Any, maps: FeatureMaps) -> Any:
+    """Squared error as a share of the features' variance, the weighted mean over the batch.
+
+    answer: float32 (N, h, w, C). wanted: uint8, the same shape. weight: float32 (N,).
+    """
+    truth = ops.cast(wanted, "float32") * maps.scale
+    error = ops.mean(ops.sum(ops.square(answer - truth), axis=-1), axis=(1, 2))
+    return ops.sum(weight * error) / (ops.maximum(ops.sum(weight), 1e-6) * maps.variance)

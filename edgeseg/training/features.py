@@ -1,0 +1,119 @@
+"""Write the feature maps of a published DeepLab for the training images of a configuration.
+
+They are a second target of training (`[features]` in CONFIG): a network that learns a
+few hundred photos of things forgets what its encoder knew about all others, unless it
+has to go on answering as that encoder did (Li and Hoiem 2016, "Learning without
+forgetting"; Romero et al. 2015, "FitNets").
+
+    python -m edgeseg.training.features CONFIG WEIGHTS.npz
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import Progress, TimeRemainingColumn
+
+from ..data.feature_maps import INDEX, MAPS
+from ..data.folder import Sample
+from ..errors import InputError, require
+from ..models.deeplab import FEATURES, deeplab_features
+from ..models.weights import load_weights
+from ..runtime.console import exit_code_of
+from .config import TrainConfig, load_config
+from .tasks import BinaryTask
+
+SIZE = 513
+SCALE = 6 / 255
+
+
+def thinned(features: np.ndarray) -> np.ndarray:
+    """Every second value along both sides, after [1, 2, 1] / 4.
+
+    (N, 2n+1, 2n+1, C) -> (N, n+1, n+1, C). The first and the last value stay at the borders of the photo.
+    """
+    for axis in (1, 2):
+        padded = np.pad(features, [(1, 1) if a == axis else (0, 0) for a in range(4)], "reflect")
+        count = features.shape[axis]
+        before, here, after = (
+            np.take(padded, np.arange(start, start + count, 2), axis) for start in range(3)
+        )
+        features = (before + 2 * here + after) / 4
+    return features
+
+
+def write_features(
+    samples: list[Sample], model: Any, folder: Path, *, root: Path, console: Console
+) -> float:
+    """Maps of every sample's whole photo, beside and renamed; returns their variance.
+
+    model: from `deeplab_features`. root: what the images' paths in the index are relative to.
+    """
+    size = model.input_shape[1]
+    side = (model.output_shape[1] + 1) // 2
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / f"{MAPS}.part"
+    shape = (len(samples), side, side, FEATURES)
+    maps = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
+    total, squares = np.zeros(FEATURES), np.zeros(FEATURES)
+    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("feature maps", total=len(samples))
+        for row, sample in enumerate(samples):
+            image = cv2.resize(sample.read_image(), (size, size), interpolation=cv2.INTER_LINEAR)
+            tensor = image[np.newaxis, ..., ::-1].astype(np.float32) / 127.5 - 1
+            answer = thinned(np.asarray(model.predict_on_batch(tensor), np.float32))[0]
+            maps[row] = np.rint(answer / SCALE)
+            total += answer.mean((0, 1))
+            squares += np.square(answer).mean((0, 1))
+            progress.advance(task)
+    maps.flush()
+    variance = float(np.sum(squares / len(samples) - np.square(total / len(samples))))
+    images = [os.path.relpath(sample.image, root) for sample in samples]
+    os.replace(beside, folder / MAPS)
+    index = {"scale": SCALE, "variance": variance, "images": images}
+    part = folder / f"{INDEX}.part"
+    part.write_text(json.dumps(index))
+    os.replace(part, folder / INDEX)
+    return variance
+
+
+def main(config: TrainConfig, weights: Path, *, root: Path, console: Console) -> int:
+    """Write the maps that `config` names; returns the exit code."""
+    if not config.features.folder:
+        raise InputError(
+            f"{config.name}: got no features.folder, expected where the maps shall lie"
+        )
+    keras = require("keras", extra="train")
+    task = BinaryTask(config, root / config.data.root)
+    trained = [sample for group in task.groups for sample in group.samples]
+    samples = list({s.image.resolve(): s for s in (*trained, *task.backgrounds)}.values())
+    model = deeplab_features(keras=keras, size=SIZE)
+    load_weights(model, weights)
+    folder = root / config.features.folder
+    write_features(samples, model, folder, root=root / config.data.root, console=console)
+    console.print(f"{folder}: {len(samples)} feature maps")
+    return 0
+
+
+def _command(
+    config: Path = typer.Argument(..., help="Training configuration with [features]."),  # noqa: B008
+    weights: Path = typer.Argument(..., help="The published DeepLab's weights, width 1.0."),  # noqa: B008
+) -> None:
+    console = Console(stderr=True)
+    raise typer.Exit(
+        exit_code_of(
+            lambda: main(load_config(config), weights, root=config.parent, console=console)
+        )
+    )
+
+
+if __name__ == "__main__":
+    typer.run(_command)
