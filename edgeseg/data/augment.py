@@ -18,6 +18,10 @@ class AugmentConfig:
     """Ranges and probabilities. Angles in degrees, crops as shares of the photo's side.
 
     spin: share of photos that are turned by any angle, for people who are not upright;
+    mosaic: share of images that are four photos at half the size, for small people and
+        for things beside them (Bochkovskiy et al. 2020, YOLOv4);
+    things: share of the composites whose background is a training photo without a person
+        instead of one of `backgrounds`;
     elastic: standard deviation of the deformation in pixels, 0 for none;
     elastic_grid: distance in pixels of the points that are moved.
     """
@@ -42,7 +46,9 @@ class AugmentConfig:
     jpeg: float = 0.08
     grey: float = 0.02
     composite: float = 0.25
+    things: float = 0.0
     paste: float = 0.1
+    mosaic: float = 0.0
 
 
 def warp_matrix(

@@ -8,6 +8,7 @@ batches that an uninterrupted one would have seen.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,9 @@ from .augment import AugmentConfig, blend, photometric, warp, warp_matrix
 from .feature_maps import FeatureMaps
 from .folder import Sample
 from .previous_mask import PreviousMaskConfig, motion, previous_mask
+
+# Pixels of a step by which a mosaic is moved: one place of the feature maps.
+MOSAIC_STEP = 16
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,14 @@ class Example:
     mask: np.ndarray
     features: np.ndarray | None = None
 
+    def shifted(self, rows: int, columns: int, step: int) -> Example:
+        """Moved by so many steps, of so many pixels each, around the borders."""
+        image = np.roll(self.image, (rows * step, columns * step), (0, 1))
+        mask = np.roll(self.mask, (rows * step, columns * step), (0, 1))
+        if self.features is None:
+            return Example(image, mask)
+        return Example(image, mask, np.roll(self.features, (rows, columns), (0, 1)))
+
     def over(self, behind: Example, mask: np.ndarray) -> Example:
         """This one's image and features where its own mask is, those of `behind` elsewhere."""
         features = None
@@ -96,6 +108,11 @@ class Pipeline:
     feature_grid: tuple[int, int] = (0, 0)
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
 
+    @functools.cached_property
+    def things(self) -> tuple[Sample, ...]:
+        """The samples of all groups whose mask is empty by definition."""
+        return tuple(s for group in self.groups for s in group.samples if s.mask is None)
+
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """Image uint8 (H, W, 3) BGR and mask uint8 (H, W) of one size."""
         if sample.image in self._cache:
@@ -118,16 +135,22 @@ class Pipeline:
         return group, group.samples[rng.integers(len(group.samples))]
 
     def warped(
-        self, rng: np.random.Generator, sample: Sample, crop: tuple[float, float] | None = None
+        self,
+        rng: np.random.Generator,
+        sample: Sample,
+        crop: tuple[float, float] | None = None,
+        *,
+        part: int = 1,
     ) -> Example:
-        """A sample after the geometric augmentation, at the tensor's size."""
+        """A sample after the geometric augmentation, at one `part`th of the tensor's sides."""
         image, mask = self.read(sample)
         config = self.augment if crop is None else _with_crop(self.augment, crop)
-        shape, size = image.shape[:2], (self.spec.width, self.spec.height)
+        shape, size = image.shape[:2], (self.spec.width // part, self.spec.height // part)
         matrix = warp_matrix(rng, shape, size, config)
         features = None
         if self.features is not None:
-            features = self.features.warped(sample, matrix, shape, size, self.feature_grid)
+            grid = (self.feature_grid[0] // part, self.feature_grid[1] // part)
+            features = self.features.warped(sample, matrix, shape, size, grid)
         return Example(warp(image, matrix, size), warp(mask, matrix, size), features)
 
     def example(self, index: int) -> tuple[np.ndarray, np.ndarray, float, str, np.ndarray | None]:
@@ -142,6 +165,9 @@ class Pipeline:
             example = self._composite(rng, example)
         if rng.random() < self.augment.paste:
             example = self._paste(rng, example)
+        # Only drawn where asked for: other configurations keep their sequence of numbers.
+        if self.augment.mosaic and rng.random() < self.augment.mosaic:
+            example = self._mosaic(rng)
         image = photometric(rng, example.image, self.augment)
         tensor, mask = self._tensor(rng, image, example.mask)
         stride = self.output_stride
@@ -150,7 +176,10 @@ class Pipeline:
         return tensor, truth, group.weight, sample.name, example.features
 
     def _composite(self, rng: np.random.Generator, example: Example) -> Example:
-        background = self.backgrounds[rng.integers(len(self.backgrounds))]
+        places = self.backgrounds
+        if self.augment.things and rng.random() < self.augment.things:
+            places = self.things
+        background = places[rng.integers(len(places))]
         behind = self.warped(rng, background, (0.5, 1.1))
         # People and place were lit differently: their colours are drawn apart, too.
         lit = dataclasses.replace(example, image=photometric(rng, example.image, self.augment))
@@ -162,6 +191,20 @@ class Pipeline:
             return example
         other = self.warped(rng, sample, (0.9, 2.2))
         return other.over(example, cv2.max(example.mask, other.mask))
+
+    def _mosaic(self, rng: np.random.Generator) -> Example:
+        """Four samples, two by two, moved around so that they meet anywhere."""
+        rows = []
+        for _ in range(2):
+            pair = []
+            for _ in range(2):
+                group, sample = self.draw(rng)
+                pair.append(self.warped(rng, sample, group.crop, part=2))
+            rows.append(_joined(pair, axis=1))
+        grid = (self.spec.height // MOSAIC_STEP, self.spec.width // MOSAIC_STEP)
+        return _joined(rows, axis=0).shifted(
+            int(rng.integers(grid[0])), int(rng.integers(grid[1])), MOSAIC_STEP
+        )
 
     def _tensor(self, rng, image, mask):
         """The network's input, and the truth, which moves where the camera does."""
@@ -202,6 +245,17 @@ class Pipeline:
                     yield queue.popleft().result()
             while queue:
                 yield queue.popleft().result()
+
+
+def _joined(examples: Sequence[Example], *, axis: int) -> Example:
+    features = None
+    if all(example.features is not None for example in examples):
+        features = np.concatenate([example.features for example in examples], axis)  # type: ignore[misc]
+    return Example(
+        np.concatenate([example.image for example in examples], axis),
+        np.concatenate([example.mask for example in examples], axis),
+        features,
+    )
 
 
 def _with_crop(config: AugmentConfig, crop: Sequence[float]) -> AugmentConfig:

@@ -22,19 +22,10 @@ from .blocks import (
     inverted_residual,
     upsample,
 )
+from .mobilenet_v2 import MOBILENET_V2
 
 # Layers -----------------------------------------------------------------------
 
-# (expansion, channels at width 1.0, blocks, stride of the first): MobileNetV2, table 2.
-MOBILENET_V2 = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
 # The dense entry's channels at 1/2 and 1/4, at any width; its last layer, and the one of
 # MobileNetV2 whose output it stands for.
 ENTRY = (16, 32)

@@ -37,7 +37,8 @@ SCALE = 6 / 255
 def thinned(features: np.ndarray) -> np.ndarray:
     """Every second value along both sides, after [1, 2, 1] / 4.
 
-    (N, 2n+1, 2n+1, C) -> (N, n+1, n+1, C). The first and the last value stay at the borders of the photo.
+    (N, 2n+1, 2n+1, C) -> (N, n+1, n+1, C). The first and the last value stay at the
+    borders of the photo.
     """
     for axis in (1, 2):
         padded = np.pad(features, [(1, 1) if a == axis else (0, 0) for a in range(4)], "reflect")

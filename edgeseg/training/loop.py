@@ -68,12 +68,12 @@ class Trainer:
         self.task: Task = make_task(config, root, skip_bad=skip_bad)
         self.config = self.task.config
         self.keras.utils.set_random_seed(config.seed)
-        network = make_network(self.keras, self.config, config.stages[0].size)
+        network = self._extended(make_network(self.keras, self.config, config.stages[0].size))
         self.report = None
         if config.model.init:
             self.report = initialise(network, self.root / config.model.init)
         self.pretrained = list(self.report.loaded) if self.report else []
-        weights = get_weights(self._extended(network))
+        weights = get_weights(network)
         self.state = State(weights=dict(weights), average=dict(weights))
         self._stop = threading.Event()
 

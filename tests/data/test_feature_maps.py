@@ -86,6 +86,31 @@ def test_batches_have_features_only_where_there_are_maps(sample, maps):
     np.testing.assert_array_equal(batch.truth, without.truth)
 
 
+def test_a_mosaic_moves_photos_masks_and_features_alike(sample, maps):
+    still = AugmentConfig(
+        crop=(1.0, 1.0), aspect=1.0, rotation=0, flip=0, brightness=0, contrast=0, gamma=0,
+        colour=0, saturation=0, low_light=0, noise=0, blur=0, jpeg=0, grey=0, composite=0,
+        paste=0, mosaic=1.0,
+    )  # fmt: skip
+    spec = ModelSpec("t", *SIZE, scale=(1.0,) * 3, offset=(0.0,) * 3)
+    group = (Group("g", (sample,)),)
+    options = {"augment": still, "features": maps, "feature_grid": GRID, "seed": 1}
+    batch = Pipeline(group, (), spec, output_stride=1, **options).batch(0, 6)
+    for tensor, truth, features in zip(batch.tensor, batch.truth, batch.features):
+        # Blue says how far to the right in its photo a place is, and the left half is masked.
+        right = tensor[..., 2] > 120 + 12
+        left = tensor[..., 2] < 120 - 12
+        assert truth[right].max() == 0
+        assert truth[left].min() == 1
+        # Every photo is there at half its size: four masked halves cover half of the whole.
+        assert truth.mean() == pytest.approx(0.5, abs=0.06)
+        seen = cv2.resize(tensor, GRID[::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(features[..., 0] - seen[..., 2]).mean() < 12
+        assert np.abs(features[..., 1] - seen[..., 1]).mean() < 12
+    moved = {tuple(truth[0, :, 0]) for truth in batch.truth}
+    assert len(moved) > 1
+
+
 def test_what_is_missing_is_named(sample, maps, tmp_path):
     with pytest.raises(InputError, match="other.png"):
         maps.check([sample, Sample(tmp_path / "other.png", None)])
