@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from edgeseg.data.augment import AugmentConfig
+from edgeseg.data.example import Example
 from edgeseg.data.folder import Sample
-from edgeseg.data.pipeline import Example, Group, Pipeline
+from edgeseg.data.pipeline import Group, Pipeline
 from edgeseg.errors import InputError
 from edgeseg.preprocess import normalise, resize, sample, to_mask, to_scores, to_tensor
 from edgeseg.spec import ModelSpec

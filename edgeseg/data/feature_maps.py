@@ -6,6 +6,7 @@ the photo, so that the teacher looks once at each photo and never at a training 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class FeatureMaps:
     """uint8 maps (images, n, n, channels), the values along a side k / (n - 1) of the photo's.
 
     scale: of a step of uint8. variance: of the features, summed over the channels.
+    rows: of each image; by resolved paths as loaded, by the samples' own after `of`.
     """
 
     maps: np.ndarray
@@ -40,6 +42,8 @@ class FeatureMaps:
         try:
             index = json.loads((folder / INDEX).read_text())
             maps = np.load(folder / MAPS, mmap_mode="r")
+            if len(maps) != len(index["images"]):
+                raise ValueError(f"{len(maps)} maps for {len(index['images'])} images")
             rows = {(root / name).resolve(): row for row, name in enumerate(index["images"])}
             return cls(maps, float(index["scale"]), float(index["variance"]), rows)
         except (OSError, ValueError, KeyError) as error:
@@ -53,13 +57,17 @@ class FeatureMaps:
         """Of a map."""
         return int(self.maps.shape[-1])
 
-    def check(self, samples: Sequence[Sample]) -> None:
-        """InputError that names the first sample without a map."""
+    def of(self, samples: Sequence[Sample]) -> FeatureMaps:
+        """The same by the samples' own paths; InputError names the first without a map."""
+        rows = {}
         for sample in samples:
-            if sample.image.resolve() not in self.rows:
+            row = self.rows.get(sample.image.resolve())
+            if row is None:
                 raise InputError(
                     f"{sample.image}: got no feature map, expected one; write them anew"
                 )
+            rows[sample.image] = row
+        return dataclasses.replace(self, rows=rows)
 
     def warped(
         self,
@@ -80,7 +88,7 @@ class FeatureMaps:
         y = (np.arange(rows) + 0.5) * size[1] / rows - 0.5
         places = np.stack(np.meshgrid(x, y), -1) - matrix[:, 2]
         places = places @ np.linalg.inv(matrix[:, :2]).T
-        full = self.maps[self.rows[sample.image.resolve()]]
+        full = self.maps[self.rows[sample.image]]
         last = full.shape[0] - 1
         places = (places + 0.5) / (shape[1], shape[0]) * last
         # A triangle wave is the mirror image of the mirror image, and so on.

@@ -17,14 +17,16 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from ..errors import InputError
 from ..preprocess import model_pixels, normalise, resize
 from ..spec import ModelSpec
-from .augment import AugmentConfig, blend, photometric, warp, warp_matrix
+from .augment import AugmentConfig, photometric, warp, warp_matrix
+from .example import Example, joined
 from .feature_maps import FeatureMaps
 from .folder import Sample
 from .previous_mask import PreviousMaskConfig, motion, previous_mask
 
-# Pixels of a step by which a mosaic is moved: one place of the feature maps.
+# Pixels of a step by which a mosaic is moved, where no feature maps have places to keep to.
 MOSAIC_STEP = 16
 
 
@@ -62,38 +64,12 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Example:
-    """A sample on its way: BGR (h, w, 3), mask (h, w) and features (h", w", C), all uint8."""
-
-    image: np.ndarray
-    mask: np.ndarray
-    features: np.ndarray | None = None
-
-    def shifted(self, rows: int, columns: int, step: int) -> Example:
-        """Moved by so many steps, of so many pixels each, around the borders."""
-        image = np.roll(self.image, (rows * step, columns * step), (0, 1))
-        mask = np.roll(self.mask, (rows * step, columns * step), (0, 1))
-        if self.features is None:
-            return Example(image, mask)
-        return Example(image, mask, np.roll(self.features, (rows, columns), (0, 1)))
-
-    def over(self, behind: Example, mask: np.ndarray) -> Example:
-        """This one's image and features where its own mask is, those of `behind` elsewhere."""
-        features = None
-        if self.features is not None and behind.features is not None:
-            rows, columns, channels = self.features.shape
-            alpha = resize(self.mask, columns, rows)[..., np.newaxis] / np.float32(255)
-            mixed = self.features * alpha + behind.features * (1 - alpha)
-            features = np.rint(mixed).astype(np.uint8)
-        return Example(blend(self.image, behind.image, self.mask), mask, features)
-
-
-@dataclass(frozen=True)
 class Pipeline:
     """Draws, augments and batches. `cache` keeps decoded images in memory (uint8).
 
     features: a published network's maps of the samples, for batches that have them as
         well, on a grid of `feature_grid` (height, width).
+    Raises InputError for an augmentation that these samples or sizes do not allow.
     """
 
     groups: tuple[Group, ...]
@@ -107,6 +83,19 @@ class Pipeline:
     features: FeatureMaps | None = None
     feature_grid: tuple[int, int] = (0, 0)
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.augment.things and not self.things:
+            raise InputError(
+                f"augment.things: got {self.augment.things} without a photo that has no mask, "
+                "expected a group of them, or 0"
+            )
+        sizes = (self.spec.height, self.spec.width, *self.feature_grid)
+        if self.augment.mosaic and any(size % 2 for size in sizes):
+            raise InputError(
+                f"augment.mosaic: got an input of {self.spec.height}x{self.spec.width}, features "
+                f"on {self.feature_grid[0]}x{self.feature_grid[1]}; expected even sizes, or 0"
+            )
 
     @functools.cached_property
     def things(self) -> tuple[Sample, ...]:
@@ -200,11 +189,13 @@ class Pipeline:
             for _ in range(2):
                 group, sample = self.draw(rng)
                 pair.append(self.warped(rng, sample, group.crop, part=2))
-            rows.append(_joined(pair, axis=1))
-        grid = (self.spec.height // MOSAIC_STEP, self.spec.width // MOSAIC_STEP)
-        return _joined(rows, axis=0).shifted(
-            int(rng.integers(grid[0])), int(rng.integers(grid[1])), MOSAIC_STEP
-        )
+            rows.append(joined(pair, axis=1))
+        step = MOSAIC_STEP
+        if self.features is not None:
+            step = self.spec.height // self.feature_grid[0]
+        places = (self.spec.height // step, self.spec.width // step)
+        moved = int(rng.integers(places[0])), int(rng.integers(places[1]))
+        return joined(rows, axis=0).shifted(*moved, step)
 
     def _tensor(self, rng, image, mask):
         """The network's input, and the truth, which moves where the camera does."""
@@ -245,17 +236,6 @@ class Pipeline:
                     yield queue.popleft().result()
             while queue:
                 yield queue.popleft().result()
-
-
-def _joined(examples: Sequence[Example], *, axis: int) -> Example:
-    features = None
-    if all(example.features is not None for example in examples):
-        features = np.concatenate([example.features for example in examples], axis)  # type: ignore[misc]
-    return Example(
-        np.concatenate([example.image for example in examples], axis),
-        np.concatenate([example.mask for example in examples], axis),
-        features,
-    )
 
 
 def _with_crop(config: AugmentConfig, crop: Sequence[float]) -> AugmentConfig:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .blocks import Keras, Tensor, convolution, inverted_residual
-from .mobilenet_v2 import dilated_encoder
+from .blocks import Keras, Tensor, convolution
+from .mobilenet_v2 import mobilenet_v2_encoder
 
 FEATURES = 256
+STRIDE = 16
 
 
 def deeplab_features(*, keras: Keras, size: int) -> Tensor:
@@ -18,8 +19,8 @@ def deeplab_features(*, keras: Keras, size: int) -> Tensor:
     size: of the square input, 16 n + 1. Output: float32 (N, n + 1, n + 1, 256) in [0, 6].
     """
     inputs = keras.Input((size, size, 3))
-    x = dilated_encoder(keras, inputs)
-    x = inverted_residual(keras, x, 320, name="block16", dilation=2)
+    encoder = mobilenet_v2_encoder(keras, inputs, width=1.0, batch_norm=False, output_stride=STRIDE)
+    x = encoder[STRIDE]
     pooled = keras.layers.GlobalAveragePooling2D(keepdims=True)(x)
     pooled = convolution(keras, pooled, FEATURES, name="pool")
     beside = convolution(keras, x, FEATURES, name="aspp")

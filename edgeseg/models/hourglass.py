@@ -22,7 +22,7 @@ from .blocks import (
     inverted_residual,
     upsample,
 )
-from .mobilenet_v2 import MOBILENET_V2
+from .mobilenet_v2 import MOBILENET_V2, bottlenecks, mobilenet_v2_encoder
 
 # Layers -----------------------------------------------------------------------
 
@@ -30,18 +30,6 @@ from .mobilenet_v2 import MOBILENET_V2
 # MobileNetV2 whose output it stands for.
 ENTRY = (16, 32)
 ENTRY_END, ENTRY_TARGET = "entry4_project", "block02_add"
-
-
-def mobilenet_v2_encoder(
-    keras: Keras, x: Tensor, *, width: float, expansion: int = 6, batch_norm: Normalized
-) -> dict[int, Tensor]:
-    """MobileNetV2 to block 16: the last feature map at each stride 2, 4, 8, 16, 32."""
-    # The stem is not thinned below the width: 32 * width, as in the published weights.
-    x = convolution(
-        keras, x, divisible(32 * width), 3, name="stem", strides=2, batch_norm=batch_norm
-    )
-    rows = [MOBILENET_V2[0], *((expansion, *row[1:]) for row in MOBILENET_V2[1:])]
-    return _bottlenecks(keras, x, {2: x}, rows, first=0, width=width, batch_norm=batch_norm)
 
 
 def dense_entry_encoder(
@@ -68,42 +56,12 @@ def dense_entry_encoder(
         keras, x, divisible(24 * width), name=ENTRY_END, activate=False, batch_norm=batch_norm
     )
     rows = [(expansion, *row[1:]) for row in (*MOBILENET_V2[2:5], (6, 160, 2, 2))]
-    deeper = _bottlenecks(keras, x, {4: x}, rows, first=3, width=width, batch_norm=batch_norm)
+    deeper = bottlenecks(keras, x, {4: x}, rows, first=3, width=width, batch_norm=batch_norm)
     x = deeper[32]
     expanded = expansion * x.shape[-1]
     x = convolution(keras, x, expanded, name="block16_expand", batch_norm=batch_norm)
     x = depthwise(keras, x, name="block16_depthwise", batch_norm=batch_norm)
     return {**deeper, **features, 32: x}
-
-
-def _bottlenecks(
-    keras: Keras,
-    x: Tensor,
-    features: dict[int, Tensor],
-    rows: Sequence[tuple[int, int, int, int]],
-    *,
-    first: int,
-    width: float,
-    batch_norm: Normalized,
-) -> dict[int, Tensor]:
-    """The blocks of `rows`, the first called `first`; adds the last feature map at each stride."""
-    features, stride, index = dict(features), max(features), first
-    for expansion, channels, blocks, first_stride in rows:
-        for block in range(blocks):
-            step = first_stride if block == 0 else 1
-            stride *= step
-            x = inverted_residual(
-                keras,
-                x,
-                divisible(channels * width),
-                name=f"block{index:02d}",
-                strides=step,
-                expansion=expansion,
-                batch_norm=batch_norm,
-            )
-            features[stride] = x
-            index += 1
-    return features
 
 
 def plain_encoder(

@@ -1,10 +1,12 @@
-"""MobileNetV2's table, and its encoder at 1/16, dilated, as published for DeepLab v3."""
+"""MobileNetV2's encoder (Sandler et al. 2018), by the names and shapes of published weights."""
 
 from __future__ import annotations
 
-from .blocks import Keras, Tensor, convolution, depthwise, inverted_residual
+from collections.abc import Sequence
 
-# (expansion, channels at width 1.0, blocks, stride of the first): Sandler et al. 2018, table 2.
+from .blocks import Keras, Normalized, Tensor, convolution, divisible, inverted_residual
+
+# (expansion, channels at width 1.0, blocks, stride of the first): table 2.
 MOBILENET_V2 = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -14,35 +16,70 @@ MOBILENET_V2 = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-STRIDE = 16
 
 
-def dilated_encoder(keras: Keras, x: Tensor) -> Tensor:
-    """Stem and blocks 0 to 15 without the last stride: features at 1/16.
+def mobilenet_v2_encoder(
+    keras: Keras,
+    x: Tensor,
+    *,
+    width: float,
+    expansion: int = 6,
+    batch_norm: Normalized,
+    output_stride: int = 32,
+) -> dict[int, Tensor]:
+    """MobileNetV2 to block 16: the last feature map at each stride 2, 4, 8, 16, 32.
 
-    Block 13 does not stride, and the blocks behind it are dilated by 2 instead, so
-    that weights of the network at 1/32 keep their meaning (Chen et al. 2017). Layers
-    are called as in `hourglass`.
+    output_stride: see `bottlenecks`.
     """
-    x = convolution(keras, x, 32, 3, name="stem", strides=2)
-    x = depthwise(keras, x, name="block00_depthwise")
-    x = convolution(keras, x, 16, name="block00_project", activate=False)
-    index, stride = 1, 2
-    for expansion, channels, blocks, first_stride in MOBILENET_V2[1:-1]:
-        dilation = 1
+    # The stem is not thinned below the width: 32 * width, as in the published weights.
+    x = convolution(
+        keras, x, divisible(32 * width), 3, name="stem", strides=2, batch_norm=batch_norm
+    )
+    return bottlenecks(
+        keras,
+        x,
+        {2: x},
+        [MOBILENET_V2[0], *((expansion, *row[1:]) for row in MOBILENET_V2[1:])],
+        first=0,
+        width=width,
+        batch_norm=batch_norm,
+        output_stride=output_stride,
+    )
+
+
+def bottlenecks(
+    keras: Keras,
+    x: Tensor,
+    features: dict[int, Tensor],
+    rows: Sequence[tuple[int, int, int, int]],
+    *,
+    first: int,
+    width: float,
+    batch_norm: Normalized,
+    output_stride: int = 32,
+) -> dict[int, Tensor]:
+    """The blocks of `rows`, the first called `first`; adds the last feature map at each stride.
+
+    output_stride: beyond it a block does not stride, and those behind it are dilated
+        instead, so that their weights keep their meaning (Chen et al. 2017).
+    """
+    features, stride, dilation, index = dict(features), max(features), 1, first
+    for expansion, channels, blocks, first_stride in rows:
         for block in range(blocks):
             wanted = first_stride if block == 0 else 1
-            strides = wanted if stride * wanted <= STRIDE else 1
+            step = wanted if stride * wanted <= output_stride else 1
+            stride *= step
             x = inverted_residual(
                 keras,
                 x,
-                channels,
+                divisible(channels * width),
                 name=f"block{index:02d}",
-                strides=strides,
+                strides=step,
                 expansion=expansion,
                 dilation=dilation,
+                batch_norm=batch_norm,
             )
-            stride *= strides
-            dilation *= wanted // strides
+            dilation *= wanted // step
+            features[stride] = x
             index += 1
-    return x
+    return features

@@ -17,9 +17,11 @@ def with_feature_head(keras: Any, model: Any, config: FeaturesConfig, channels: 
     Each of `config.layers` goes through a 1x1 convolution and bilinear upsampling to
     the first's size; their sum through ReLU6 and a 1x1 convolution. `config.layers` are
     given from the largest to the smallest. features: float32 (N, h, w, channels).
-    Raises InputError for a layer that the model does not have.
+    Raises InputError for no layers, one that the model does not have, and another order.
     """
     names = {layer.name for layer in model.layers}
+    if not config.layers:
+        raise InputError("features.layers: got none, expected layers of the network")
     parts: list[Any] = []
     for name in config.layers:
         if name not in names:
@@ -28,6 +30,8 @@ def with_feature_head(keras: Any, model: Any, config: FeaturesConfig, channels: 
         x = keras.layers.Conv2D(config.channels, 1, name=f"{PREFIX}{name}")(x)
         if parts and x.shape[1] != parts[0].shape[1]:
             times = parts[0].shape[1] // x.shape[1]
+            if not times:
+                raise InputError(f"features.layers: got {name!r} last, expected the largest first")
             x = keras.layers.UpSampling2D(times, interpolation="bilinear")(x)
         parts.append(x)
     x = keras.layers.Add()(parts) if len(parts) > 1 else parts[0]
@@ -35,7 +39,7 @@ def with_feature_head(keras: Any, model: Any, config: FeaturesConfig, channels: 
     # From zero: a random answer, far off, would first of all disturb the encoder.
     answer = keras.layers.Conv2D(channels, 1, kernel_initializer="zeros", name=f"{PREFIX}answer")
     features = answer(x)
-    return keras.Model(model.inputs, [model.get_layer("logits").output, features])
+    return keras.Model(model.inputs, [model.get_layer("logits").output, features], name=model.name)
 
 
 def feature_loss(ops: Any, answer: Any, wanted: Any, weight: Any, maps: FeatureMaps) -> Any:
@@ -44,5 +48,6 @@ def feature_loss(ops: Any, answer: Any, wanted: Any, weight: Any, maps: FeatureM
     answer: float32 (N, h, w, C). wanted: uint8, the same shape. weight: float32 (N,).
     """
     truth = ops.cast(wanted, "float32") * maps.scale
+    answer = ops.cast(answer, "float32")
     error = ops.mean(ops.sum(ops.square(answer - truth), axis=-1), axis=(1, 2))
     return ops.sum(weight * error) / (ops.maximum(ops.sum(weight), 1e-6) * maps.variance)

@@ -1,8 +1,8 @@
 """Write the feature maps of a published DeepLab for the training images of a configuration.
 
 They are a second target of training (`[features]` in CONFIG): a network that learns a
-few hundred photos of things forgets what its encoder knew about all others, unless it
-has to go on answering as that encoder did (Li and Hoiem 2016, "Learning without
+few hundred photos of things may forget what its encoder knew about all others, unless
+it has to go on answering as that encoder did (Li and Hoiem 2016, "Learning without
 forgetting"; Romero et al. 2015, "FitNets").
 
     python -m edgeseg.training.features CONFIG WEIGHTS.npz
@@ -15,19 +15,20 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import Progress, TimeRemainingColumn
+from rich.progress import Progress
 
 from ..data.feature_maps import INDEX, MAPS
 from ..data.folder import Sample
 from ..errors import InputError, require
 from ..models.deeplab import FEATURES, deeplab_features
 from ..models.weights import load_weights
+from ..preprocess import resize
 from ..runtime.console import exit_code_of
 from .config import TrainConfig, load_config
+from .record import write_text
 from .tasks import BinaryTask
 
 SIZE = 513
@@ -64,11 +65,10 @@ def write_features(
     shape = (len(samples), side, side, FEATURES)
     maps = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
     total, squares = np.zeros(FEATURES), np.zeros(FEATURES)
-    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(console=console) as progress:
         task = progress.add_task("feature maps", total=len(samples))
         for row, sample in enumerate(samples):
-            image = cv2.resize(sample.read_image(), (size, size), interpolation=cv2.INTER_LINEAR)
+            image = resize(sample.read_image(), size, size)
             tensor = image[np.newaxis, ..., ::-1].astype(np.float32) / 127.5 - 1
             answer = thinned(np.asarray(model.predict_on_batch(tensor), np.float32))[0]
             maps[row] = np.rint(answer / SCALE)
@@ -80,9 +80,7 @@ def write_features(
     images = [os.path.relpath(sample.image, root) for sample in samples]
     os.replace(beside, folder / MAPS)
     index = {"scale": SCALE, "variance": variance, "images": images}
-    part = folder / f"{INDEX}.part"
-    part.write_text(json.dumps(index))
-    os.replace(part, folder / INDEX)
+    write_text(folder / INDEX, json.dumps(index))
     return variance
 
 
@@ -94,8 +92,7 @@ def main(config: TrainConfig, weights: Path, *, root: Path, console: Console) ->
         )
     keras = require("keras", extra="train")
     task = BinaryTask(config, root / config.data.root)
-    trained = [sample for group in task.groups for sample in group.samples]
-    samples = list({s.image.resolve(): s for s in (*trained, *task.backgrounds)}.values())
+    samples = task.trained()
     model = deeplab_features(keras=keras, size=SIZE)
     load_weights(model, weights)
     folder = root / config.features.folder

@@ -86,7 +86,8 @@ class Trainer:
         """The network from its input to what is trained: its logits, and features where asked."""
         maps = self.task.features
         if maps is None:
-            return self.keras.Model(model.inputs, model.get_layer("logits").output)
+            logits = model.get_layer("logits").output
+            return self.keras.Model(model.inputs, logits, name=model.name)
         return with_feature_head(self.keras, model, self.config.features, maps.channels)
 
     # Before the first step ------------------------------------------------------

@@ -97,8 +97,11 @@ class BinaryTask:
 
     def samples(self) -> list[Sample]:
         """Everything that is trained or validated on, each once."""
-        everything = [*_all(self.groups), *self.backgrounds, *self.validation]
-        return list({sample.image: sample for sample in everything}.values())
+        return _once([*self.trained(), *self.validation])
+
+    def trained(self) -> list[Sample]:
+        """Everything that is trained on, backgrounds of composites among it, each once."""
+        return _once([*_all(self.groups), *self.backgrounds])
 
     def leave_out(self, images: set[Path]) -> None:
         """Go on without these samples."""
@@ -113,9 +116,9 @@ class BinaryTask:
     def pipeline(self, stage: StageConfig, model: Any) -> Pipeline:
         """Soft masks, backgrounds and previous masks."""
         data, features = self.config.data, self.config.features
-        grid = (0, 0)
+        maps, grid = None, (0, 0)
         if self.features is not None:
-            self.features.check([*_all(self.groups), *self.backgrounds])
+            maps = self.features.of(self.trained())
             grid = model.get_layer(features.layers[0]).output.shape[1:3]
         return Pipeline(
             groups=self.groups,
@@ -126,7 +129,7 @@ class BinaryTask:
             previous=data.previous_mask,
             seed=self.config.seed,
             cache=data.cache,
-            features=self.features,
+            features=maps,
             feature_grid=grid,
             _cache=self.cache,
         )
@@ -260,6 +263,10 @@ def _kept(samples: Sequence[Labelled], holdout: float) -> int:
 
 def _all(groups: tuple[Group, ...]) -> list[Sample]:
     return [sample for group in groups for sample in group.samples]
+
+
+def _once(samples: list[Sample]) -> list[Sample]:
+    return list({sample.image: sample for sample in samples}.values())
 
 
 def _without(groups: tuple[Group, ...], images: set[Path]) -> tuple[Group, ...]:

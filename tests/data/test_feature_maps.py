@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from edgeseg.data.augment import AugmentConfig, warp, warp_matrix
+from edgeseg.data.example import Example
 from edgeseg.data.feature_maps import FeatureMaps
 from edgeseg.data.folder import Sample
-from edgeseg.data.pipeline import Example, Group, Pipeline
+from edgeseg.data.pipeline import Group, Pipeline
 from edgeseg.errors import InputError
 from edgeseg.spec import ModelSpec
 
@@ -41,7 +42,7 @@ def maps(sample, tmp_path):
     np.save(folder / "features.npy", values)
     index = {"scale": 0.5, "variance": 2.0, "images": ["a.png"]}
     (folder / "features.json").write_text(json.dumps(index))
-    return FeatureMaps.load(folder, root=tmp_path)
+    return FeatureMaps.load(folder, root=tmp_path).of([sample])
 
 
 def test_a_map_follows_its_photo(sample, maps):
@@ -113,6 +114,22 @@ def test_a_mosaic_moves_photos_masks_and_features_alike(sample, maps):
 
 def test_what_is_missing_is_named(sample, maps, tmp_path):
     with pytest.raises(InputError, match="other.png"):
-        maps.check([sample, Sample(tmp_path / "other.png", None)])
+        maps.of([sample, Sample(tmp_path / "other.png", None)])
+    np.save(tmp_path / "maps/features.npy", np.zeros((2, 9, 9, 3), np.uint8))
+    with pytest.raises(InputError, match="2 maps for 1 images"):
+        FeatureMaps.load(tmp_path / "maps", root=tmp_path)
     with pytest.raises(InputError, match="edgeseg.training.features"):
         FeatureMaps.load(tmp_path / "nowhere", root=tmp_path)
+
+
+@pytest.mark.parametrize("places", [(2, 2), (4, 6), (8, 12)])
+def test_a_mosaic_moves_by_whole_places_of_any_grid(sample, maps, places):
+    augment = AugmentConfig(mosaic=1.0)
+    spec = ModelSpec("t", *SIZE)
+    group = (Group("g", (sample,)),)
+    options = {"augment": augment, "features": maps, "feature_grid": places}
+    assert Pipeline(group, (), spec, **options).batch(0, 4).features.shape == (4, *places, 3)
+    with pytest.raises(
+        InputError, match=r"augment\.mosaic: got an input of 64x96, features on 3x3"
+    ):
+        Pipeline(group, (), spec, **{**options, "feature_grid": (3, 3)})

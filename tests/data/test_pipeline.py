@@ -13,6 +13,7 @@ from edgeseg.data.folder import Sample
 from edgeseg.data.pipeline import Group, Pipeline
 from edgeseg.data.previous_mask import PreviousMaskConfig, previous_mask
 from edgeseg.data.thin_plate import thin_plate, thin_plate_warp
+from edgeseg.errors import InputError
 from edgeseg.preprocess import to_tensor
 from edgeseg.spec import ModelSpec
 
@@ -210,3 +211,5 @@ def test_things_are_the_places_that_people_are_put_into(samples, tmp_path):
     assert red_outside(0.0) == (0, 0)
     assert red_outside(1.0) == (255, 0)
     assert 60 < red_outside(0.5)[0] < 200
+    with pytest.raises(InputError, match=r"augment\.things"):
+        Pipeline(groups[:1], (), spec, augment=dataclasses.replace(STILL, things=1.0))

@@ -39,26 +39,42 @@ def data_root() -> Path:
 
 
 @pytest.fixture
-def shapes(tmp_path):
+def write_pairs():
+    """Writes `images/N.png` and `masks/N.png` of each split, as `draw(index)` gives them."""
+    import cv2
+
+    def write(root, counts, draw):
+        for split, count in counts.items():
+            for folder in ("images", "masks"):
+                (root / split / folder).mkdir(parents=True)
+            for index in range(count):
+                image, mask = draw(index)
+                cv2.imwrite(str(root / split / f"images/{index}.png"), image)
+                cv2.imwrite(str(root / split / f"masks/{index}.png"), mask)
+
+    return write
+
+
+@pytest.fixture
+def shapes(tmp_path, write_pairs):
     """A tiny data set in `images/` + `masks/` with three classes: discs and squares on noise."""
     import cv2
     import numpy as np
 
     root = tmp_path / "data"
     rng = np.random.default_rng(0)
-    for split, count in (("train", 10), ("val", 4)):
-        (root / split / "images").mkdir(parents=True)
-        (root / split / "masks").mkdir()
-        for index in range(count):
-            image = rng.integers(0, 90, (40, 40, 3), dtype=np.uint8)
-            mask = np.zeros((40, 40), np.uint8)
-            cv2.circle(mask, tuple(int(v) for v in rng.integers(8, 32, 2)), 7, 1, -1)
-            x, y = (int(v) for v in rng.integers(0, 26, 2))
-            cv2.rectangle(mask, (x, y), (x + 10, y + 10), 2, -1)
-            image[mask == 1, 0] += 150
-            image[mask == 2, 2] += 150
-            cv2.imwrite(str(root / split / f"images/{index}.png"), image)
-            cv2.imwrite(str(root / split / f"masks/{index}.png"), mask)
+
+    def draw(_):
+        image = rng.integers(0, 90, (40, 40, 3), dtype=np.uint8)
+        mask = np.zeros((40, 40), np.uint8)
+        cv2.circle(mask, tuple(int(v) for v in rng.integers(8, 32, 2)), 7, 1, -1)
+        x, y = (int(v) for v in rng.integers(0, 26, 2))
+        cv2.rectangle(mask, (x, y), (x + 10, y + 10), 2, -1)
+        image[mask == 1, 0] += 150
+        image[mask == 2, 2] += 150
+        return image, mask
+
+    write_pairs(root, {"train": 10, "val": 4}, draw)
     (root / "labels.txt").write_text("ground 0 0 0\ndisc 255 0 0\nsquare 0 0 255\n")
     return root
 

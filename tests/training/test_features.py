@@ -24,25 +24,25 @@ from edgeseg.training.config import FeaturesConfig, TrainConfig, build
 from edgeseg.training.feature_head import feature_loss, with_feature_head
 from edgeseg.training.loop import Trainer
 from edgeseg.training.sources import make_network
+from edgeseg.training.tasks import make_task
 
 QUIET = Console(quiet=True)
 LAYERS = ("encoder4_block_add", "encoder5_block_add")
 
 
 @pytest.fixture
-def photos(tmp_path):
+def photos(tmp_path, write_pairs):
     """Eight photos of a bright square on noise, six to train on."""
     rng = np.random.default_rng(0)
-    for split, count in (("train", 6), ("val", 2)):
-        (tmp_path / split / "images").mkdir(parents=True)
-        (tmp_path / split / "masks").mkdir()
-        for index in range(count):
-            image = rng.integers(0, 90, (48, 64, 3), dtype=np.uint8)
-            mask = np.zeros((48, 64), np.uint8)
-            mask[10:34, 8 * index : 8 * index + 24] = 255
-            image[mask > 0] += 120
-            cv2.imwrite(str(tmp_path / split / f"images/{index}.png"), image)
-            cv2.imwrite(str(tmp_path / split / f"masks/{index}.png"), mask)
+
+    def draw(index):
+        image = rng.integers(0, 90, (48, 64, 3), dtype=np.uint8)
+        mask = np.zeros((48, 64), np.uint8)
+        mask[10:34, 8 * index : 8 * index + 24] = 255
+        image[mask > 0] += 120
+        return image, mask
+
+    write_pairs(tmp_path, {"train": 6, "val": 2}, draw)
     return tmp_path
 
 
@@ -141,6 +141,11 @@ def test_the_head_answers_at_the_size_of_its_first_layer(config):
     wrong = dataclasses.replace(config.features, layers=("nowhere",))
     with pytest.raises(InputError, match="nowhere"):
         with_feature_head(keras, network, wrong, 7)
+    for layers, message in (((), "got none"), (LAYERS[::-1], "the largest first")):
+        wrong = dataclasses.replace(config.features, layers=layers)
+        with pytest.raises(InputError, match=message):
+            with_feature_head(keras, network, wrong, 7)
+    assert head.name == network.name
 
 
 def test_the_loss_is_the_share_of_variance_that_is_not_answered():
@@ -202,8 +207,6 @@ def test_published_weights_fit_and_know_a_person(data_root):
 
 
 def test_several_classes_cannot_have_features(config, tmp_path):
-    from edgeseg.training.tasks import make_task
-
     data = dataclasses.replace(config.data, reader="folder")
     with pytest.raises(InputError, match=r"features\.folder"):
         make_task(dataclasses.replace(config, data=data), tmp_path)
