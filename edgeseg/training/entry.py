@@ -26,7 +26,7 @@ from ..models.hourglass import ENTRY_END, ENTRY_TARGET
 from ..models.initialise import read_values
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
-from .config import TrainConfig, load_config
+from .config import FeaturesConfig, TrainConfig, load_config
 from .tasks import make_task
 
 STEPS, BATCH, RATE = 1500, 24, 5e-3
@@ -46,6 +46,8 @@ def fit_entry(
     Raises InputError for another network, and for weights without one of its blocks.
     """
     keras = require("keras", extra="train")
+    # A second target of the training that follows is none of this one's.
+    config = dataclasses.replace(config, features=FeaturesConfig())
     target, entry, network = _networks(keras, config, weights)
     stage = dataclasses.replace(config.stages[0], batch=BATCH)
     pipeline = make_task(config, root).pipeline(stage, network)

@@ -25,6 +25,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from ..data.pipeline import Pipeline
 from ..errors import InputError, require
 from ..models.folding import fold
 from ..models.initialise import initialise, read_values
@@ -73,6 +74,20 @@ def thin(
     """
     values, bottlenecks = _bottlenecks(config, weights, root)
     choosing = _bottlenecks(config, as_for, root)[1] if as_for else bottlenecks
+    return narrowed(values, bottlenecks, choosing, console)
+
+
+def narrowed(
+    values: dict[str, np.ndarray],
+    bottlenecks: dict[str, Bottleneck],
+    choosing: dict[str, Bottleneck],
+    console: Console,
+) -> dict[str, np.ndarray]:
+    """`values` with as many channels inside each bottleneck as it keeps, its reader fitted.
+
+    choosing: what the channels are chosen by, `bottlenecks` or those of other weights.
+    """
+    values = dict(values)
     for block, inside in bottlenecks.items():
         chosen = choose_channels(choosing[block].features, choosing[block].answers, inside.kept)
         kernel, shift, left = refit(inside.features[:, chosen], inside.answers)
@@ -98,7 +113,9 @@ def _bottlenecks(
     whole = _whole_network(keras, config, values, weights)
     kept = _kept_channels(make_network(keras, config, config.stages[0].size), values, weights)
     readers = _readers(whole, kept)
-    features = _sampled_features(keras, whole, readers, config, root)
+    stage = dataclasses.replace(config.stages[0], batch=BATCH)
+    pipeline = make_task(config, root).pipeline(stage, whole)
+    features = sampled_features(keras, whole, readers, pipeline, config.seed)
     answers = {b: features[b] @ values[f"{readers[b]}/kernel"][0, 0] for b in kept}
     return values, {b: Bottleneck(readers[b], kept[b], features[b], answers[b]) for b in kept}
 
@@ -178,15 +195,13 @@ def _readers(network: Any, blocks: Iterable[str]) -> dict[str, str]:
     return {b: f"{b}_project" if f"{b}_project" in layers else "decoder32_reduce" for b in blocks}
 
 
-def _sampled_features(
-    keras: Any, network: Any, readers: dict[str, str], config: TrainConfig, root: Path
+def sampled_features(
+    keras: Any, network: Any, readers: dict[str, str], pipeline: Pipeline, seed: int
 ) -> dict[str, np.ndarray]:
     """float32 (N, C) of what each layer of `readers` is given on augmented training images."""
-    stage = dataclasses.replace(config.stages[0], batch=BATCH)
-    pipeline = make_task(config, root).pipeline(stage, network)
     inputs = [network.get_layer(name).input for name in readers.values()]
     inner = keras.Model(network.input, inputs)
-    rng = np.random.default_rng(config.seed)
+    rng = np.random.default_rng(seed)
     batches = IMAGES // BATCH
     parts: dict[str, list[np.ndarray]] = {block: [] for block in readers}
     for index in range(batches):
