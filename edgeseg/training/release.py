@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from ..errors import EdgesegError, InputError
+from ..errors import InputError
 from ..models.folding import fold
 from ..models.weights import save_arrays
+from ..runtime.console import exit_code_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -65,11 +66,12 @@ def _read(argument: str) -> tuple[Arrays, float]:
         raise InputError(f"{argument}: got no FILE.npz=SHARE that can be read ({error})") from None
 
 
-def main(files: list[str], output: Path, threshold: float = 0.5) -> None:
-    """Blend FILE.npz=SHARE ..., calibrate, write `output`."""
+def main(files: list[str], output: Path, threshold: float = 0.5) -> int:
+    """Blend FILE.npz=SHARE ..., calibrate, write `output`; returns the exit code."""
     parts = [_read(argument) for argument in files]
     weights = blend([arrays for arrays, _ in parts], [share for _, share in parts])
     save_arrays(calibrate(weights, threshold), output)
+    return 0
 
 
 def _command(
@@ -77,11 +79,7 @@ def _command(
     output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
     threshold: float = typer.Option(0.5, help="Probability that shall become 0.5."),
 ) -> None:
-    try:
-        main(files, output, threshold)
-    except EdgesegError as error:
-        typer.echo(f"edgeseg: {error}", err=True)
-        raise typer.Exit(error.exit_code) from None
+    raise typer.Exit(exit_code_of(lambda: main(files, output, threshold)))
 
 
 if __name__ == "__main__":
