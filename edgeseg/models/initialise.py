@@ -48,18 +48,21 @@ class InitialiseReport:
         return table
 
 
-def initialise(model: Any, source: str | Path | Mapping[str, np.ndarray]) -> InitialiseReport:
+def initialise(
+    model: Any, source: str | Path | Mapping[str, np.ndarray], *, origin: str = ""
+) -> InitialiseReport:
     """Fill `model`, Keras 3 or tf_keras, with what fits from `source`.
 
     source: an .npz by "layer/variable" names (ours or published), a Keras file
         (.keras or legacy .h5), a MobileNetV2-based .tflite, or the values themselves.
+    origin: where `source` comes from, for messages; by default its path, or "values".
 
     A kernel of the first layer that has one input channel less than the model's, as
     when the network gets a previous-mask channel, is filled up with zeros: the
     network answers as before until it is trained.
     Raises InputError for an unreadable source and where nothing fits.
     """
-    origin = "values" if isinstance(source, Mapping) else str(source)
+    origin = origin or ("values" if isinstance(source, Mapping) else str(source))
     values = dict(source) if isinstance(source, Mapping) else read_values(Path(source))
     wanted = {name: tuple(v.shape) for name, v in named_variables(model).items()}
     values = fold(values, kept=wanted)

@@ -78,7 +78,8 @@ class ModelConfig:
     width, output_stride, decoder_channels, head_blocks: the hourglass's. options: any others of
         the architecture, such as `channels` of unet.
     init: weights to start from, relative to the config's folder; empty for random
-        ones. See `edgeseg.models.initialise`.
+        ones. See `edgeseg.models.initialise`. init_others: weights that fill what those of
+        `init` have not, a decoder for an encoder say; relative to the same folder.
     """
 
     name: str = "hourglass"
@@ -91,6 +92,7 @@ class ModelConfig:
     decoder_channels: tuple[int, ...] = (64, 48, 32, 24, 16)
     head_blocks: int = 0
     init: str = ""
+    init_others: str = ""
 
 
 @dataclass(frozen=True)

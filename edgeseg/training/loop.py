@@ -17,7 +17,6 @@ from ..data.pipeline import Batch, Pipeline
 from ..data.verify import find_problems
 from ..errors import EdgesegError, InputError, require
 from ..models.folding import normalisations, unfold
-from ..models.initialise import initialise, read_values
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
 from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
@@ -26,6 +25,7 @@ from .feature_head import feature_loss, with_feature_head
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
 from .sources import make_network
+from .start import initial_values, start_network
 from .statistics import recompute_statistics
 from .step import beginning_with, freeze, make_optimizer, make_step
 from .tasks import Task, make_task
@@ -69,9 +69,7 @@ class Trainer:
         self.config = self.task.config
         self.keras.utils.set_random_seed(config.seed)
         network = self._extended(make_network(self.keras, self.config, config.stages[0].size))
-        self.report = None
-        if config.model.init:
-            self.report = initialise(network, self.root / config.model.init)
+        self.report = start_network(network, self.config.model, self.root)
         self.pretrained = list(self.report.loaded) if self.report else []
         weights = get_weights(network)
         self.state = State(weights=dict(weights), average=dict(weights))
@@ -128,7 +126,7 @@ class Trainer:
         stage = self.config.stages[0]
         network = make_network(self.keras, self.config, stage.size)
         set_weights(network, self.state.weights)
-        values = read_values(self.root / self.config.model.init)
+        values = initial_values(self.config.model, self.root)
         pipeline = self.task.pipeline(stage, network)
         batches = (pipeline.batch(step, stage.batch) for step in range(UNFOLD_BATCHES))
         # Drawn only where there is something to unfold.

@@ -202,6 +202,25 @@ def test_initial_weights_are_loaded_and_learn_more_slowly(config, tmp_path):
     np.testing.assert_array_equal(trainer.state.weights["down0_conv1/kernel"], expected)
 
 
+def test_a_second_file_fills_what_the_first_has_not(config, tmp_path):
+    random = Trainer(config, tmp_path / "run", root=tmp_path).state.weights
+    values = {name: np.full(v.shape, 1.0, np.float32) for name, v in random.items()}
+    others = {name: np.full(v.shape, 2.0, np.float32) for name, v in values.items()}
+    part = {name: v for name, v in values.items() if name.startswith("down0")}
+    np.savez(tmp_path / "part.npz", **part)
+    np.savez(tmp_path / "others.npz", **others)
+    model = dataclasses.replace(config.model, init="part.npz", init_others="others.npz")
+    trainer = Trainer(dataclasses.replace(config, model=model), tmp_path / "run", root=tmp_path)
+    assert not trainer.report.fresh
+    assert trainer.report.source == f"{tmp_path / 'part.npz'} and {tmp_path / 'others.npz'}"
+    for name, value in trainer.state.weights.items():
+        assert (value == (1.0 if name in part else 2.0)).all(), name
+
+    model = dataclasses.replace(config.model, init="", init_others="others.npz")
+    with pytest.raises(InputError, match=r"got 'others\.npz' without init"):
+        Trainer(dataclasses.replace(config, model=model), tmp_path / "run", root=tmp_path)
+
+
 def test_config_errors_name_the_key(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text('name = "x"\nstages = []\n[data]\nroot = "."\nvalidation = "v"\ngroup = []\n')
