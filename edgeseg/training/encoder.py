@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
 from ..data.pipeline import Pipeline
 from ..errors import InputError, require
@@ -33,6 +32,7 @@ from ..models.mobilenet_v2 import mobilenet_v2_encoder
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, OptimizerConfig, TrainConfig, load_config
+from .progress import noted_progress
 from .schedule import learning_rate
 from .sources import make_network
 from .step import LossFunction, make_optimizer, make_step
@@ -144,9 +144,7 @@ def _fit(
     step = make_step(keras, encoder, optimizer, _unexplained(keras, examples))
     schedule = dataclasses.replace(config.stages[0], steps=steps, rate=RATES)
     errors = []
-    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
-    note = TextColumn("{task.fields[note]}")
-    with Progress(*columns, note, console=console) as progress:
+    with noted_progress(console) as progress:
         task = progress.add_task("teaching the encoder", total=steps, note="")
         batches = pipeline.batches(BATCH, start=0, stop=steps, workers=config.data.workers)
         for index, batch in enumerate(batches):

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import InputError, require
 from ..models import build, initialise
@@ -27,6 +26,7 @@ from ..models.initialise import read_values
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, TrainConfig, load_config
+from .progress import noted_progress
 from .tasks import make_task
 
 STEPS, BATCH, RATE = 1500, 24, 5e-3
@@ -54,9 +54,7 @@ def fit_entry(
     answers = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
     _compile(keras, entry, answers, steps)
     errors = []
-    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
-    note = TextColumn("{task.fields[note]}")
-    with Progress(*columns, note, console=console) as progress:
+    with noted_progress(console) as progress:
         task = progress.add_task("fitting the entry", total=steps, note="")
         for batch in pipeline.batches(BATCH, start=0, stop=steps, workers=config.data.workers):
             entry.reset_metrics()  # Keras would give the mean since the start

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from ..data.pipeline import Batch, Pipeline
 from ..data.verify import find_problems
@@ -22,6 +22,7 @@ from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
 from .feature_head import feature_loss, with_feature_head
+from .progress import noted_progress
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
 from .sources import make_network
@@ -150,11 +151,6 @@ class Trainer:
         )
         if self.step == 0:
             self.unfold()
-        columns = (
-            *Progress.get_default_columns()[:-1],
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
         policy = self.keras.config.dtype_policy()
         self.log = Log(self.folder / "log.csv", resumed_at=self.step)
         self.board = Board(self.folder / "tensorboard") if self.config.tensorboard else None
@@ -163,7 +159,7 @@ class Trainer:
                 self.keras.config.set_dtype_policy("mixed_bfloat16")
             with (
                 _signals(self._stop),
-                Progress(*columns, console=console, refresh_per_second=2) as progress,
+                noted_progress(console, refresh_per_second=2) as progress,
             ):
                 task = progress.add_task("train", total=self.config.steps, note="")
                 while self.step < self.config.steps and not self._early():
