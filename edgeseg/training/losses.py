@@ -25,6 +25,9 @@ class LossConfig:
     `boundary_radius` of a class border weighs in the cross-entropy. distillation:
     weight of the teacher's soft masks, `temperature` softens both sides.
     class_weights: per class in the cross-entropy, empty for all equal.
+    enlarge: how many times as large as the network's mask a binary truth is. The logits are
+        enlarged bilinearly before the loss, as a mask is when it is used, so that the loss
+        sees where the border falls between the network's pixels. Costs nothing in use.
     """
 
     cross_entropy: float = 1.0
@@ -37,6 +40,7 @@ class LossConfig:
     distillation: float = 0.0
     temperature: float = 1.0
     class_weights: tuple[float, ...] = ()
+    enlarge: int = 1
 
 
 # Binary masks -----------------------------------------------------------------
@@ -110,10 +114,13 @@ def binary_loss(
 ) -> dict[str, Tensor]:
     """Named parts, each the weighted mean over the batch, and their sum as "loss".
 
-    logits, truth: (N, h, w, 1), truth in [0, 1]. weight: float32 (N,), one per image.
-    teacher: probabilities (N, h, w, 1) where the configuration distils.
+    logits: (N, h, w, 1). truth: (N, e * h, e * w, 1) in [0, 1], e the configuration's
+    `enlarge`. weight: float32 (N,), one per image. teacher: probabilities (N, h, w, 1)
+    where the configuration distils.
     """
-    logits = ops.cast(logits, "float32")
+    logits = enlarged(ops, ops.cast(logits, "float32"), config.enlarge)
+    if teacher is not None:
+        teacher = enlarged(ops, teacher, config.enlarge)
     share = weight / ops.maximum(ops.sum(weight), EPSILON)
     pixels = boundary_weight(ops, truth, config) if config.boundary else None
 
@@ -226,6 +233,14 @@ def class_loss(
 
 
 # Common -----------------------------------------------------------------------
+
+
+def enlarged(ops: Any, values: Tensor, times: int) -> Tensor:
+    """Bilinear, pixel centres as in use: float32 (N, h, w, K) -> (N, times * h, times * w, K)."""
+    if times == 1:
+        return values
+    height, width = values.shape[1:3]
+    return ops.image.resize(values, (times * height, times * width), interpolation="bilinear")
 
 
 def boundary_weight(ops: Any, truth: Tensor, config: LossConfig) -> Tensor:

@@ -124,7 +124,7 @@ class BinaryTask:
             groups=self.groups,
             backgrounds=self.backgrounds,
             spec=self.spec(stage.size),
-            output_stride=output_geometry(model)[0],
+            output_stride=_truth_stride(output_geometry(model)[0], self.config.loss.enlarge),
             augment=dataclasses.replace(data.augment, crop=stage.crop, composite=stage.composite),
             previous=data.previous_mask,
             seed=self.config.seed,
@@ -166,6 +166,11 @@ class ClassTask:
         if config.features.folder:
             raise InputError(
                 f"{config.name}: got features.folder with a reader, expected binary masks; "
+                "leave it out"
+            )
+        if config.loss.enlarge != 1:
+            raise InputError(
+                f"{config.name}: got loss.enlarge with a reader, expected binary masks; "
                 "leave it out"
             )
         self.root = root
@@ -263,6 +268,15 @@ def _kept(samples: Sequence[Labelled], holdout: float) -> int:
 
 def _all(groups: tuple[Group, ...]) -> list[Sample]:
     return [sample for group in groups for sample in group.samples]
+
+
+def _truth_stride(stride: int, enlarge: int) -> int:
+    """Stride of a truth that is `enlarge` times as large as the mask of a network."""
+    if enlarge < 1 or stride % enlarge:
+        raise InputError(
+            f"loss.enlarge: got {enlarge} for a mask at 1/{stride}, expected a divisor of {stride}"
+        )
+    return stride // enlarge
 
 
 def _once(samples: list[Sample]) -> list[Sample]:

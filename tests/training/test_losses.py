@@ -1,5 +1,8 @@
 """Losses by values that were worked out by hand or by numpy."""
 
+import dataclasses
+
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -40,6 +43,39 @@ def test_image_weights():
     truth = np.ones((2, 2, 2, 1), np.float32)
     parts = binary_loss(ops, logits, truth, np.float32([3, 1]), LossConfig())
     assert float(parts["cross_entropy"]) == pytest.approx(20 / 4, rel=1e-4)
+
+
+def test_enlarged_logits_are_those_of_opencv():
+    rng = np.random.default_rng(1)
+    logits, teacher = arrays(rng.normal(size=(2, 3, 5, 1)), rng.uniform(size=(2, 3, 5, 1)))
+    truth, weight = arrays(rng.uniform(size=(2, 6, 10, 1)), [1.0, 2.0])
+
+    def large(values):
+        return np.stack([cv2.resize(value, (10, 6))[..., np.newaxis] for value in values])
+
+    parts = binary_loss(
+        ops, logits, truth, weight, dataclasses.replace(ALL, enlarge=2, boundary=1.0), teacher
+    )
+    expected = binary_loss(
+        ops, large(logits), truth, weight, dataclasses.replace(ALL, boundary=1.0), large(teacher)
+    )
+    for name in expected:
+        assert float(parts[name]) == pytest.approx(float(expected[name]), rel=1e-5), name
+
+
+def test_an_enlarged_loss_sees_where_the_border_falls_between_pixels():
+    truth = np.zeros((1, 2, 16, 1), np.float32)
+    truth[:, :, 7:] = 1  # the middle of the mask's pixels 3 and 4 is at 8
+    weight, config = np.float32([1]), LossConfig(jaccard=0.0, enlarge=2)
+    steps = np.repeat([[-9.0] * 3 + [0.0] + [9.0] * 4], 1, axis=0)[np.newaxis, ..., np.newaxis]
+    shifts = (-2.0, 0.0, 2.0)
+    losses = []
+    for shift in shifts:
+        logits = steps.copy()
+        logits[0, 0, 3] += shift
+        part = binary_loss(ops, logits.astype(np.float32), truth, weight, config)
+        losses.append(float(part["loss"]))
+    assert losses[1] < min(losses[0], losses[2])
 
 
 def test_ignored_pixels_change_nothing():
