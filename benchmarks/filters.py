@@ -10,31 +10,45 @@ import numpy as np
 from edgeseg import Segmenter
 from edgeseg.errors import InputError
 from edgeseg.preprocess import to_mask
+from edgeseg.runtime.segmenter import DEFAULT_TEMPORAL
 from edgeseg.runtime.temporal import FILTERS
 
 from . import video
 from .subjects import THRESHOLD, Subject
 
 Tick = Callable[[], None]
-NAMES = tuple(FILTERS)
+# What is measured: the temporal filter, and whether the network looks at people alone.
+SETTINGS = {
+    **{name: (name, True) for name in FILTERS},
+    **{f"{name}, whole frames": (name, False) for name in ("none", DEFAULT_TEMPORAL)},
+}
+NAMES = tuple(SETTINGS)
 NOTE = (
     "Filters: edges refined, means over the sequences; cost is the median processor time of a "
-    "frame, with what every filter has beside it (scene cuts, audit)."
+    "frame, with what every filter has beside it (scene cuts, audit, the choice of where to look)."
 )
 
 
 def measure(subject: Subject, clips: Sequence[video.Clip], name: str, tick: Tick) -> dict:
-    """Means over the sequences, `lag_worst` of any of them and `cost_ms` of the filter named.
+    """Means over the sequences, `lag_worst` of any of them and `cost_ms` of a setting.
+
+    name: of `SETTINGS`.
 
     InputError for a subject without a model file.
     """
     if subject.path is None:
         raise InputError(f"{subject.name}: got no model file, expected one to filter the masks of")
+    temporal, focus = SETTINGS[name]
     seconds: list[float] = []
     scores = {}
     for clip in clips:
         with Segmenter(
-            subject.path, delegate="cpu", threads=1, temporal=name, spec=subject.spec
+            subject.path,
+            delegate="cpu",
+            threads=1,
+            temporal=temporal,
+            focus=focus,
+            spec=subject.spec,
         ) as segmenter:
             masks = []
             for frame in clip.frames:
@@ -50,9 +64,9 @@ def measure(subject: Subject, clips: Sequence[video.Clip], name: str, tick: Tick
 
 def _mask(segmenter: Segmenter, frame: np.ndarray, seconds: list[float]) -> np.ndarray:
     """bool (H, W), as `Segmenter.segment` gives it; the filter's processor time is noted."""
-    pixels = segmenter.pixels(frame)
-    scores = segmenter.scores(pixels)
+    view = segmenter.view(frame)
+    scores = segmenter.scores(view)
     start = time.process_time()
-    scores = segmenter.steady(scores, pixels)
+    scores = segmenter.steady(scores, view)
     seconds.append(time.process_time() - start)
     return to_mask(segmenter.refined(scores, frame), frame.shape[1], frame.shape[0]) > THRESHOLD

@@ -1,7 +1,7 @@
 """Speed of the whole way, frame in and mask at the frame's size out, interleaved round by round.
 
 Our models run as `edgeseg.Segmenter` comes, and once more bare: no temporal
-filter, no refinement. Peers run bare, for that is all they bring.
+filter, no refinement, no focus. Peers run bare, for that is all they bring.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from edgeseg import Segmenter
 from edgeseg.errors import InputError
 from edgeseg.metrics import interval
 from edgeseg.runtime.sample import Sample
+from edgeseg.runtime.segmenter import DEFAULT_TEMPORAL
 
 from .subjects import Subject
 
@@ -26,7 +27,7 @@ FRAME_SIZE = (640, 480)
 
 @dataclass(frozen=True)
 class Way:
-    """A subject's whole way, open and ready. bare: without temporal filter and refinement."""
+    """A subject's whole way, open and ready. bare: no temporal filter, refinement and focus."""
 
     subject: Subject
     bare: bool
@@ -62,12 +63,15 @@ def _segmenter(subject: Subject, threads: int, *, bare: bool) -> Segmenter:
     """InputError for a subject without a model file."""
     if subject.path is None:
         raise InputError(f"{subject.name}: got no model file")
-    segmenter = Segmenter(
-        subject.path, delegate="cpu", threads=threads, refine=not bare, spec=subject.spec
+    return Segmenter(
+        subject.path,
+        delegate="cpu",
+        threads=threads,
+        temporal="none" if bare else DEFAULT_TEMPORAL,
+        refine=not bare,
+        focus=not bare,
+        spec=subject.spec,
     )
-    if bare:
-        segmenter.temporal = "none"
-    return segmenter
 
 
 def frames_of(images: Sequence[np.ndarray], *, count: int) -> list[np.ndarray]:

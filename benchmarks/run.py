@@ -24,7 +24,8 @@ Entries = dict[str, Entry]
 PIPELINE_ROUNDS, PIPELINE_FRAMES = 30, 150
 VIDEO_NOTE = (
     "Video: our models one frame after the other through edgeseg.Segmenter with its default "
-    "temporal filter, and once more with temporal=none; peers without smoothing."
+    "temporal filter and focus, and once more with temporal=none and focus=False; peers without "
+    "either."
 )
 IMAGE_NOTE = (
     "Images: each on its own, the plain network without refinement, empty previous mask, "

@@ -1,7 +1,7 @@
 """Accuracy and steadiness on sequences, one frame after the other as a camera gives them.
 
 Our models go through `edgeseg.Segmenter` as a user gets it, with its default
-temporal filter, and once more without that filter. Peers are taken as they are:
+temporal filter and focus, and once more without them. Peers are taken as they are:
 their own network, no smoothing.
 """
 
@@ -17,6 +17,7 @@ from edgeseg import Segmenter
 from edgeseg.data.folder import Sample, read_pairs
 from edgeseg.errors import InputError
 from edgeseg.metrics import boundary_f, dtssd, flicker, iou, lag, video_consistency
+from edgeseg.runtime.segmenter import DEFAULT_TEMPORAL
 
 from .subjects import THRESHOLD, Subject
 
@@ -69,9 +70,14 @@ def predict(subject: Subject, temporal: str, frames: Iterable[Sample]) -> Iterat
         segment = subject.predictor()
         yield from (segment(frame.read_image()) for frame in frames)
         return
-    with Segmenter(subject.path, delegate="cpu", spec=subject.spec) as segmenter:
-        if temporal != DEFAULT:
-            segmenter.temporal = temporal
+    default = temporal == DEFAULT
+    with Segmenter(
+        subject.path,
+        delegate="cpu",
+        temporal=DEFAULT_TEMPORAL if default else temporal,
+        focus=default,
+        spec=subject.spec,
+    ) as segmenter:
         for frame in frames:
             yield segmenter.segment(frame.read_image()) > THRESHOLD
 

@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
         help="what keeps the mask still. Default: %(default)s",
     )
     add("--no-refine", action="store_true", help="leave the mask's edges as the network draws them")
+    add("--no-focus", action="store_true", help="look at the whole of every frame")
     add(
         "--stall-ms",
         type=float,
@@ -98,6 +99,7 @@ def main() -> int:
         threads=given.threads,
         temporal=given.temporal,
         refine=not given.no_refine,
+        focus=not given.no_focus,
         background=given.background,
         blur=given.blur,
         stall_ms=given.stall_ms,

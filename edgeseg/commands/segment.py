@@ -26,6 +26,9 @@ def register(app: typer.Typer) -> None:
         temporal: Annotated[
             str, typer.Option(help="For videos: none, ema, blend or flow.")
         ] = "flow",
+        focus: Annotated[
+            bool, typer.Option(help="For videos: look at the people and some room around them.")
+        ] = True,
         background: Annotated[
             str, typer.Option(help="For replace: #rrggbb, an image or a video.")
         ] = "#2e7d4f",
@@ -53,6 +56,7 @@ def register(app: typer.Typer) -> None:
             delegate=delegate,
             threads=threads,
             temporal=temporal,
+            focus=focus,
             background=background,
             blur=blur,
         )
@@ -96,6 +100,7 @@ def _video(
     delegate: str,
     threads: int | None,
     temporal: str,
+    focus: bool,
     background: str,
     blur: float,
 ) -> None:
@@ -116,6 +121,7 @@ def _video(
         delegate=delegate,
         threads=threads,
         temporal=temporal,
+        focus=focus,
         background=background,
         blur=blur,
         every_frame=True,

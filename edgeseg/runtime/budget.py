@@ -14,6 +14,7 @@ from ..spec import load_model
 from . import assets
 from .delegates import invoke_ms
 from .effects import Effect
+from .focus import GLANCE_EVERY
 from .segmenter import Segmenter
 
 # With the network on fewer frames than one in four, optical flow loses what moves quickly.
@@ -88,11 +89,13 @@ def measure(
             times = []
             for _ in range(REPEATS + 1):
                 start = time.perf_counter()
-                pixels = segmenter.pixels(frame)
-                scores = segmenter.steady(segmenter.scores(pixels), pixels)
+                view = segmenter.view(frame)
+                scores = segmenter.steady(segmenter.scores(view), view)
                 effect.apply(frame, segmenter.segmentation(scores, frame))
                 times.append((time.perf_counter() - start) * 1000)
             rest = max(0.0, statistics.median(times[1:]) - network)
+            if segmenter.focuses:
+                rest += network / GLANCE_EVERY
             size = (segmenter.spec.width, segmenter.spec.height)
             candidates.append(Candidate(name, size, network, rest))
     return candidates

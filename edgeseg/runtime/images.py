@@ -33,8 +33,8 @@ def segment_image(
     if target.exists() and target.samefile(source):
         raise InputError(f"output: got {target}, the image itself, expected another file")
     segmenter.reset()
-    pixels = segmenter.pixels(frame)
-    answer = segmenter.segmentation(segmenter.steady(segmenter.scores(pixels), pixels), frame)
+    view = segmenter.view(frame)
+    answer = segmenter.segmentation(segmenter.steady(segmenter.scores(view), view), frame)
     if effect == "mask" and answer.classes is None:
         write_image(target, answer.mask)
         return answer

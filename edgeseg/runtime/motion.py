@@ -7,6 +7,8 @@ from collections import deque
 import cv2
 import numpy as np
 
+from .region import Region
+
 # Motion is looked for on pictures of this size: measured, 64 gives the filters as much as
 # 256 does, at a tenth of the time.
 SIDE = 64
@@ -92,6 +94,16 @@ class SceneCut:
             return True
         self._usual.append(difference)
         return False
+
+    def reframe(self, before: Region, now: Region) -> None:
+        """Compare with the frame before as it looked in another region of it.
+
+        Where not all of that was seen, the next frame is compared with nothing.
+        """
+        if self._before is not None and before.contains(now.box):
+            self._before = before.moved(self._before, now, border=cv2.BORDER_REPLICATE)
+        else:
+            self._before = None
 
     def reset(self) -> None:
         """Forget the frames before."""

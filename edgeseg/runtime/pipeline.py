@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import SinkError
 from .effects import Effect
+from .focus import View
 from .handoff import Finished, Handoff
 from .segmenter import Segmentation, Segmenter
 from .sink import Sink
@@ -47,12 +48,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Captured:
-    """A frame, the moment at which it was captured on the monotonic clock, and its pixels
-    as the model sees them where they were made right away."""
+    """A frame, the moment at which it was captured on the monotonic clock, and what the
+    model sees of it where that was made right away."""
 
     frame: np.ndarray
     moment: float
-    pixels: np.ndarray | None = None
+    view: View | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Segmented:
     """A captured frame with its scores, and whether the temporal filter has seen them."""
 
     captured: Captured
-    pixels: np.ndarray
+    view: View
     scores: np.ndarray | None
     steady: bool
 
@@ -163,6 +164,8 @@ class Pipeline:
     def _capture(self) -> None:
         count = 0
         limit = self._options.frames if self._options.every_frame else None
+        # Here it overlaps with the network; for a frame that may be dropped it would be waste.
+        ahead = self._options.every_frame and not self._segmenter.sequential
         while not self._stopping and (limit is None or count < limit):
             with self.statistics.stage("capture"):
                 frame = self._source.read()
@@ -170,9 +173,8 @@ class Pipeline:
                 break
             self._shape = frame.shape
             moment = time.perf_counter()
-            # Here it overlaps with the network; for a frame that may be dropped it would be waste.
-            pixels = self._pixels(frame) if self._options.every_frame else None
-            if not self._frames.give(Captured(frame, moment, pixels)):
+            view = self._view(frame) if ahead else None
+            if not self._frames.give(Captured(frame, moment, view)):
                 break
             count += 1
         self._frames.close()
@@ -180,26 +182,24 @@ class Pipeline:
     def _infer(self) -> None:
         segmenter = self._segmenter
         for captured in _items(self._frames):
-            pixels = captured.pixels
-            if pixels is None:
-                pixels = self._pixels(captured.frame)
+            view = captured.view or self._view(captured.frame)
             with self.statistics.stage("infer"):
-                scores = segmenter.scores(pixels)
+                scores = segmenter.scores(view)
             # Where the network does not wait for the filter, it does not share its thread.
             steady = segmenter.sequential
             if steady:
-                scores = self._steady(scores, pixels)
-            if not self._answers.give(Segmented(captured, pixels, scores, steady)):
+                scores = self._steady(scores, view)
+            if not self._answers.give(Segmented(captured, view, scores, steady)):
                 break
         self._answers.close()
 
-    def _pixels(self, frame: np.ndarray) -> np.ndarray:
+    def _view(self, frame: np.ndarray) -> View:
         with self.statistics.stage("preprocess"):
-            return self._segmenter.pixels(frame)
+            return self._segmenter.view(frame)
 
-    def _steady(self, scores: np.ndarray | None, pixels: np.ndarray) -> np.ndarray:
+    def _steady(self, scores: np.ndarray | None, view: View) -> np.ndarray:
         with self.statistics.stage("temporal"):
-            return self._segmenter.steady(scores, pixels)
+            return self._segmenter.steady(scores, view)
 
     def _output(self) -> None:
         self._last_output = time.monotonic()
@@ -221,7 +221,7 @@ class Pipeline:
     def _show(self, answer: Segmented) -> None:
         frame, stage, scores = answer.captured.frame, self.statistics.stage, answer.scores
         if scores is None or not answer.steady:
-            scores = self._steady(scores, answer.pixels)
+            scores = self._steady(scores, answer.view)
         with stage("refine"):
             segmentation = self._segmentation(scores, frame)
         with stage("effect"):

@@ -43,8 +43,11 @@ class BlobFilter:
         strong = np.zeros(count, bool)
         strong[np.unique(regions[mask > HIGH])] = True
         known = np.zeros(count, bool)
-        if self._kept is not None and self._kept.shape == mask.shape:
-            known[np.unique(regions[self._kept])] = True
+        if self._kept is not None:
+            # The mask is finer or coarser than before where the network looks elsewhere.
+            size = (mask.shape[1], mask.shape[0])
+            kept = cv2.resize(self._kept.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+            known[np.unique(regions[kept > 0])] = True
         keep = strong & (areas >= np.where(known, SMALLEST / 2, SMALLEST) * mask.size)
         keep[0] = False
         if keep[1:].all():

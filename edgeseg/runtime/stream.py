@@ -49,6 +49,7 @@ class StreamSettings:
     threads: int | None = None
     temporal: str = DEFAULT_TEMPORAL
     refine: bool = True
+    focus: bool = True
     background: str = "#2e7d4f"
     blur: float = 16.0
     stall_ms: float = 500.0
@@ -221,6 +222,7 @@ class Stream:
             threads=settings.threads,
             temporal=settings.temporal,
             refine=settings.refine,
+            focus=settings.focus,
             cadence=cadence,
         )
         return segmenter, reason

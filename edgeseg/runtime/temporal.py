@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from .motion import FlowWarp
+from .region import Region
 
 
 class TemporalFilter(Protocol):
@@ -26,6 +27,9 @@ class TemporalFilter(Protocol):
 
     def carry(self, thumbnail: np.ndarray) -> np.ndarray:
         """For a frame that the network does not see: `previous`, moved along; needs one."""
+
+    def reframe(self, before: Region, now: Region) -> None:
+        """Let `previous`, of the region `before` of its frame, be that of another one."""
 
     def reset(self) -> None:
         """Forget every earlier frame."""
@@ -51,6 +55,14 @@ class NoFilter:
             raise ValueError("carry: got no previous mask, expected a frame before this one")
         self.previous, self._before = found[0], thumbnail
         return self.previous
+
+    def reframe(self, before: Region, now: Region) -> None:
+        """See TemporalFilter."""
+        if self.previous is None or self._before is None:
+            return
+        # Outside of the region before nobody was seen.
+        self.previous = before.moved(self.previous, now, border=cv2.BORDER_CONSTANT)
+        self._before = before.moved(self._before, now, border=cv2.BORDER_REPLICATE)
 
     def reset(self) -> None:
         """See TemporalFilter."""

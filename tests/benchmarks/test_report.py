@@ -46,9 +46,10 @@ def test_report_json(report):
     assert {"false_positive_area", "ci"} <= set(person["accuracy"]["families"]["neg"])
     assert {"iou", "boundary_f", "flicker", "lag"} <= set(person["video"]["walk"])
     assert "walk" in person["video_unsmoothed"]
-    assert set(person["filters"]) == {"none", "ema", "blend", "flow"}
-    # The very masks that the video part has measured, with the default filter and with none.
-    for name, part in (("flow", "video"), ("none", "video_unsmoothed")):
+    whole = {"none, whole frames", "flow, whole frames"}
+    assert set(person["filters"]) == {"none", "ema", "blend", "flow", *whole}
+    # The very masks that the video part has measured, by default and of the network alone.
+    for name, part in (("flow", "video"), ("none, whole frames", "video_unsmoothed")):
         for figure in ("iou", "flicker", "lag"):
             assert person["filters"][name][figure] == person[part]["walk"][figure]
     assert person["filters"]["flow"]["cost_ms"] > 0
