@@ -54,6 +54,7 @@ class Focus:
     """Chooses the region of the next frame.
 
     mask: (width, height) of the network's mask. aspect: width over height of its input.
+    `fresh` is True before `start`: nothing of the scene has been seen.
     """
 
     def __init__(self, mask: tuple[int, int], aspect: float) -> None:
@@ -62,11 +63,18 @@ class Focus:
         self.reset()
 
     def reset(self) -> None:
-        """Look at the whole frame."""
+        """Look at the whole frame, and know nothing yet."""
+        self.fresh = True
         self.region = WHOLE
         self._others: Box | None = None
         self._since_glance = 0
         self._loose = 0
+
+    def start(self, mask: np.ndarray, frame: tuple[int, int]) -> None:
+        """Choose the first `region`, by the mask of the whole frame; see `follow`."""
+        self.fresh = False
+        seen = occupied(mask, WHOLE)
+        self.region = WHOLE if seen is None else self._around(seen, frame)
 
     @property
     def glance_due(self) -> bool:

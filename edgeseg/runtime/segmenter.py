@@ -69,8 +69,8 @@ class Segmenter:
     temporal: "none", "ema", "blend" or "flow".
     refine: draw the mask's edges along the frame's, for binary models.
     focus: look at the people of the frame before and some room around them, with a glance
-        at the whole frame every now and then; for binary models. Somebody who comes in
-        elsewhere is seen after a third of a second at 30 frames/s.
+        at the whole frame first and every now and then; for binary models. Somebody who
+        comes in elsewhere is seen after a third of a second at 30 frames/s.
     cadence: run the network for every n-th frame only; optical flow moves the mask along
         for those between.
     spec: for a model file without one.
@@ -203,8 +203,10 @@ class Segmenter:
         """Stage 1: what the network is to see of the frame, in its size and colour order."""
         check_frame(frame)
         view = self._look(frame, self._focus.region)
-        if self.sequential and self._cuts(view) and view.region != WHOLE:
-            view = self._look(frame, WHOLE)
+        if self.sequential:
+            self._cuts(view)
+        if self._focuses and self._focus.fresh:
+            view = self._first(view)
         return view
 
     def scores(self, view: View) -> np.ndarray | None:
@@ -267,6 +269,18 @@ class Segmenter:
     def _track(self, frame: np.ndarray) -> np.ndarray:
         view = self.view(frame)
         return self.steady(self.scores(view), view)
+
+    def _first(self, view: View) -> View:
+        """The first view of a scene, by a glance at the whole frame: a photo has no second one."""
+        if view.region != WHOLE:
+            view = self._look(view.frame, WHOLE)
+        height, width = view.frame.shape[:2]
+        self._focus.start(foreground(self._infer(view.pixels, None)), (width, height))
+        if self._focus.region != WHOLE:
+            view = self._look(view.frame, self._focus.region)
+        self._cut.reset()
+        self._cut(view.thumbnail)
+        return view
 
     def _look(self, frame: np.ndarray, region: Region) -> View:
         return View(frame, self._feeder.pixels(region.cut(frame)), region)

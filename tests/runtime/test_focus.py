@@ -202,6 +202,18 @@ def test_a_newcomer_appears_within_some_frames(wide) -> None:
     assert fake.calls == calls + 12 + 1, "one glance"
 
 
+def test_a_photo_is_looked_at_twice_where_somebody_in_it_is_small(wide) -> None:
+    frame = bright((303, 121, 347, 263))
+    truth = frame[..., 0] > 127
+    (twice, fake), (once, _) = wide(), wide(focus=False)
+    calls = fake.calls
+    found = twice.segment(frame) > 0.5
+    assert fake.calls == calls + 2
+    assert iou(found, truth) > iou(once.segment(frame) > 0.5, truth) + 0.02
+    twice.reset()
+    np.testing.assert_array_equal(twice.segment(frame) > 0.5, found)
+
+
 def test_a_cut_is_seen_whole_at_once(wide) -> None:
     segmenter, _ = wide(temporal="flow")
     for _ in range(PATIENCE + 1):

@@ -189,7 +189,7 @@ def test_cadence_runs_the_network_on_every_third_frame(
 ) -> None:
     fake = fake_interpreter(honest)
     on_cpu(fake)
-    segmenter = Segmenter(fake_model(), delegate="cpu", cadence=3, refine=False)
+    segmenter = Segmenter(fake_model(), delegate="cpu", cadence=3, refine=False, focus=False)
     masks = [segmenter.segment(draw_disc(20 + x, 32)) for x in range(9)]
     assert fake.calls == 3
     centre = [np.average(np.arange(64), weights=(mask > 0.5).sum(axis=0)) for mask in masks]
