@@ -13,7 +13,7 @@ from edgeseg.errors import InputError
 from edgeseg.preprocess import to_mask, to_scores, to_tensor
 from edgeseg.runtime import assets
 from edgeseg.runtime.interpreter import Interpreter
-from edgeseg.runtime.segmenter import foreground
+from edgeseg.runtime.segmentation import foreground
 from edgeseg.spec import ModelSpec, load_model
 
 Mask = np.ndarray

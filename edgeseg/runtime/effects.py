@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..spec import ModelSpec
 from .background import open_background
 from .compositing import Compositor, tighten
-from .segmenter import Segmentation
+from .segmentation import Segmentation
 from .window import draw_text
 
 EFFECTS = ("none", "mask", "overlay", "cutout", "blur", "replace")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..errors import InputError
 from .effects import make_effect
-from .segmenter import Segmentation, Segmenter
+from .segmentation import Segmentation
+from .segmenter import Segmenter
 from .sinks import write_image
 from .sources import read_image
 

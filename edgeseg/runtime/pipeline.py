@@ -21,7 +21,8 @@ from ..errors import SinkError
 from .effects import Effect
 from .focus import View
 from .handoff import Finished, Handoff
-from .segmenter import Segmentation, Segmenter
+from .segmentation import Segmentation
+from .segmenter import Segmenter
 from .sink import Sink
 from .source import Source
 from .statistics import LineLog, Statistics, Summary

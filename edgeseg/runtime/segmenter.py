@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -15,50 +13,18 @@ from ..errors import InputError, ModelError
 from ..preprocess import check_frame, to_mask, to_scores
 from ..spec import ModelSpec, load_model
 from . import assets
+from .audit import Audit, ghost
 from .delegates import OPENERS, choose, ops_per_device
 from .feeder import Feeder
 from .focus import Focus, View
 from .motion import SceneCut
 from .refine import BlobFilter, guided, halved
 from .region import WHOLE, Region
+from .segmentation import Segmentation, class_map, foreground
 from .temporal import make_filter
 from .watchdog import Guarded
 
 DEFAULT_TEMPORAL = "flow"
-# Every so many frames the filtered mask is compared with one that knows no past.
-AUDIT_EVERY = 30
-# They disagree where their IoU is below this, if they cover anything to speak of.
-AUDIT_IOU = 0.4
-AUDIT_AREA = 0.01
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """The answer for one frame.
-
-    coarse: uint8 (h, w), 255 times the probability of the foreground (of the single
-    label, or of anything but the first label), at the frame's size or less.
-    size: (width, height) of the frame, None for that of `coarse`.
-    classes: uint8 (H, W), the number of the label, for models with several.
-    small: uint8 (h, w, 3) BGR, the frame at half its size with `coarse` for its mask,
-    where refining has made it: an effect need not shrink the frame again.
-    """
-
-    coarse: np.ndarray
-    size: tuple[int, int] | None = None
-    classes: np.ndarray | None = None
-    small: np.ndarray | None = None
-
-    @cached_property
-    def mask(self) -> np.ndarray:
-        """`coarse` at the frame's size, uint8 (H, W); made when it is first asked for."""
-        return self.enlarged(self.coarse)
-
-    def enlarged(self, mask: np.ndarray) -> np.ndarray:
-        """uint8 (h, w) -> uint8 (H, W), bilinear."""
-        if self.size is None:
-            return mask
-        return cv2.resize(mask, self.size, interpolation=cv2.INTER_LINEAR)
 
 
 class Segmenter:
@@ -117,7 +83,7 @@ class Segmenter:
         self._focus = Focus((width, height), self.spec.width / self.spec.height)
         self._cut = SceneCut()
         self._blobs = BlobFilter()
-        self._since_audit = 0
+        self._audit = Audit()
         self._cadence = cadence
         self._position = 0
         self.temporal = temporal
@@ -255,7 +221,7 @@ class Segmenter:
             # A frame smaller than twice the network's mask is not shrunk to half.
             small = small if small.shape[1] == (size[0] + 1) // 2 else None
         coarse = cv2.convertScaleAbs(mask, alpha=255)
-        classes = None if self.spec.binary else _class_map(scores, size)
+        classes = None if self.spec.binary else class_map(scores, size)
         return Segmentation(coarse, size, classes, small)
 
     @property
@@ -297,10 +263,8 @@ class Segmenter:
 
     def _audited(self, scores: np.ndarray, view: View) -> np.ndarray:
         """Scores without a past, where those with one have come to disagree with them."""
-        self._since_audit += 1
-        if self._since_audit < AUDIT_EVERY or self._filter.previous is None:
+        if not self._audit.due() or self._filter.previous is None:
             return scores
-        self._since_audit = 0
         fresh = self._infer(view.pixels, None) if self.spec.previous_mask else scores
         if not ghost(foreground(self._filter.previous), foreground(fresh)):
             return scores
@@ -320,29 +284,8 @@ class Segmenter:
         self._filter.reset()
         self._blobs.reset()
         self._focus.reset()
-        self._since_audit = 0
+        self._audit.reset()
         self._position = 0
-
-
-def foreground(scores: np.ndarray) -> np.ndarray:
-    """float32 (h, w, classes) -> (h, w): the only class, or everything but the first."""
-    return scores[..., 0] if scores.shape[-1] == 1 else 1 - scores[..., 0]
-
-
-def ghost(tracked: np.ndarray, fresh: np.ndarray) -> bool:
-    """True where a mask with a past covers something quite different from one without."""
-    ours, theirs = tracked > 0.5, fresh > 0.5
-    union = int((ours | theirs).sum())
-    if union < AUDIT_AREA * ours.size:
-        return False
-    return int((ours & theirs).sum()) < AUDIT_IOU * union
-
-
-def _class_map(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Label numbers at the frame's size; the scores are enlarged twice, their maximum the rest."""
-    height, width = scores.shape[:2]
-    large = to_mask(scores, 2 * width, 2 * height)
-    return cv2.resize(large.argmax(axis=-1).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
 
 
 def _check_output(spec: ModelSpec, shape: tuple[int, ...]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .segmenter import Segmentation
+from .segmentation import Segmentation
 from .sinks import write_image
 
 

@@ -15,7 +15,8 @@ from ..spec import load_model
 from . import assets, budget
 from .effects import EFFECTS, Effect, make_effect
 from .pipeline import Options, Pipeline
-from .segmenter import DEFAULT_TEMPORAL, Segmentation, Segmenter
+from .segmentation import Segmentation
+from .segmenter import DEFAULT_TEMPORAL, Segmenter
 from .side_by_side import SideBySide
 from .sink import Sink
 from .sinks import Display, open_sink, write_image

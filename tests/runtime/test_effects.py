@@ -12,7 +12,7 @@ from edgeseg import InputError, ModelSpec
 from edgeseg.runtime.background import cover
 from edgeseg.runtime.compositing import Compositor, tighten
 from edgeseg.runtime.effects import EFFECTS, make_effect
-from edgeseg.runtime.segmenter import Segmentation
+from edgeseg.runtime.segmentation import Segmentation
 
 SPEC = ModelSpec(name="person", width=8, height=8, palette=((255, 0, 0),))
 RNG = np.random.default_rng(5)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgeseg import InputError, Segmenter
+from edgeseg.runtime.audit import AUDIT_EVERY, ghost
 from edgeseg.runtime.motion import FlowWarp, SceneCut, thumbnail
-from edgeseg.runtime.segmenter import AUDIT_EVERY, ghost
 from edgeseg.runtime.temporal import FILTERS, Flow, make_filter, uncertainty
 
 GREY = np.full((64, 64), 100, np.uint8)
