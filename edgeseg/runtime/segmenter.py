@@ -269,7 +269,8 @@ class Segmenter:
         if not ghost(foreground(self._filter.previous), foreground(fresh)):
             return scores
         self.resets["audit"] += 1
-        self._forget()
+        # Where to look is no ghost's doing: it stays.
+        self._forget_masks()
         return fresh
 
     def _cuts(self, view: View) -> bool:
@@ -281,9 +282,12 @@ class Segmenter:
         return True
 
     def _forget(self) -> None:
+        self._focus.reset()
+        self._forget_masks()
+
+    def _forget_masks(self) -> None:
         self._filter.reset()
         self._blobs.reset()
-        self._focus.reset()
         self._audit.reset()
         self._position = 0
 

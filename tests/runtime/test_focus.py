@@ -10,6 +10,7 @@ import pytest
 
 from edgeseg import InputError, Segmenter
 from edgeseg.metrics import iou
+from edgeseg.runtime.audit import AUDIT_EVERY
 from edgeseg.runtime.focus import GLANCE_EVERY, PATIENCE, STRETCH, Focus, occupied
 from edgeseg.runtime.region import WHOLE, Box, Region
 
@@ -234,6 +235,25 @@ def test_a_region_that_grows_is_no_cut(wide) -> None:
         mask = segmenter.segment(frame)
     assert segmenter.resets["cut"] == 0
     np.testing.assert_allclose(middle(mask > 0.5), middle(frames[-1][..., 0] > 127), atol=2)
+
+
+def test_an_audit_leaves_the_mask_in_place(fake_model, fake_interpreter, on_cpu) -> None:
+    """A ghost beside somebody who stays; it goes, and they are where they were."""
+
+    def haunted(stored: np.ndarray) -> np.ndarray:
+        return np.maximum(soft(stored), stored[..., 3:] > 0.5)
+
+    on_cpu(fake_interpreter(haunted, channels=4))
+    segmenter = Segmenter(
+        fake_model(previous_mask=True), delegate="cpu", temporal="none", refine=False
+    )
+    for step in range(7):  # slowly, so that it is no cut
+        segmenter.segment(bright((240 + 10 * step, 100, 400 - 10 * step, 300)))
+    frame = bright((300, 100, 340, 300))
+    for _ in range(AUDIT_EVERY + 1):
+        mask = segmenter.segment(frame)
+    assert segmenter.resets["audit"] == 1
+    np.testing.assert_allclose(middle(mask > 0.5), middle(frame[..., 0] > 127), atol=3)
 
 
 def test_frames_may_change_their_size(wide) -> None:
