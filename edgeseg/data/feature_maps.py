@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import InputError
 from .folder import Sample
 
-MAPS, INDEX = "features.npy", "features.json"
+MAPS, INDEX, CLASSES = "features.npy", "features.json", "classes.npz"
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,15 @@ class FeatureMaps:
 
     scale: of a step of uint8. variance: of the features, summed over the channels.
     rows: of each image; by resolved paths as loaded, by the samples' own after `of`.
+    classes: kernel float32 (channels, classes) and bias (classes,) of the published
+        network's last layer, which reads class scores from the features; None without.
     """
 
     maps: np.ndarray
     scale: float
     variance: float
     rows: dict[Path, int] = field(repr=False)
+    classes: tuple[np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def load(cls, folder: Path, *, root: Path) -> FeatureMaps:
@@ -45,7 +48,8 @@ class FeatureMaps:
             if len(maps) != len(index["images"]):
                 raise ValueError(f"{len(maps)} maps for {len(index['images'])} images")
             rows = {(root / name).resolve(): row for row, name in enumerate(index["images"])}
-            return cls(maps, float(index["scale"]), float(index["variance"]), rows)
+            scale, variance = float(index["scale"]), float(index["variance"])
+            return cls(maps, scale, variance, rows, _read_classes(folder / CLASSES))
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
                 f"{folder}: got no feature maps ({error}), expected those that "
@@ -94,6 +98,13 @@ class FeatureMaps:
         # A triangle wave is the mirror image of the mirror image, and so on.
         places = last - np.abs(np.mod(places, 2 * last) - last)
         return _bilinear(full, places[..., 0], places[..., 1])
+
+
+def _read_classes(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    if not path.is_file():
+        return None
+    with np.load(path) as archive:
+        return archive["kernel"], archive["bias"]
 
 
 def _bilinear(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

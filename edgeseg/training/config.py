@@ -135,12 +135,15 @@ class FeaturesConfig:
 
     folder: of the maps that `python -m edgeseg.training.features` writes, relative to
         the config's folder. weight: in the loss, of the share of their variance that is not
-        answered. layers: of the network, from the largest to the smallest, that a head
-        for training alone answers from; channels: inside that head.
+        answered. classes: in the loss, of how far the classes that the published network reads
+        from its features are from those that it would read from the answer: of all that
+        the features say, what a thing is. layers: of the network, from the largest to the
+        smallest, that a head for training alone answers from; channels: inside that head.
     """
 
     folder: str = ""
     weight: float = 1.0
+    classes: float = 0.0
     layers: tuple[str, ...] = ("block12_add", "block16_depthwise_relu6")
     channels: int = 128
 

@@ -51,3 +51,26 @@ def feature_loss(ops: Any, answer: Any, wanted: Any, weight: Any, maps: FeatureM
     answer = ops.cast(answer, "float32")
     error = ops.mean(ops.sum(ops.square(answer - truth), axis=-1), axis=(1, 2))
     return ops.sum(weight * error) / (ops.maximum(ops.sum(weight), 1e-6) * maps.variance)
+
+
+def class_divergence(ops: Any, answer: Any, wanted: Any, weight: Any, maps: FeatureMaps) -> Any:
+    """How far the classes read from the answer are from those read from the features.
+
+    The Kullback-Leibler divergence of the published network's class probabilities (Hinton
+    et al. 2015), mean over places, weighted mean over the batch. Arguments as of
+    `feature_loss`. Raises InputError for maps without the classes' layer.
+    """
+    if maps.classes is None:
+        raise InputError(
+            "features.classes: got maps without the published network's last layer, expected "
+            "it beside them; write them anew from weights that have it"
+        )
+    kernel, bias = (ops.convert_to_tensor(part, "float32") for part in maps.classes)
+
+    def log_probabilities(features: Any) -> Any:
+        return ops.log_softmax(ops.matmul(features, kernel) + bias, axis=-1)
+
+    truth = log_probabilities(ops.cast(wanted, "float32") * maps.scale)
+    found = log_probabilities(ops.cast(answer, "float32"))
+    apart = ops.mean(ops.sum(ops.exp(truth) * (truth - found), axis=-1), axis=(1, 2))
+    return ops.sum(weight * apart) / ops.maximum(ops.sum(weight), 1e-6)

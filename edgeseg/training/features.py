@@ -20,11 +20,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from ..data.feature_maps import INDEX, MAPS
+from ..data.feature_maps import CLASSES, INDEX, MAPS
 from ..data.folder import Sample
 from ..errors import InputError, require
 from ..models.deeplab import FEATURES, deeplab_features
-from ..models.weights import load_weights
+from ..models.initialise import read_values
+from ..models.weights import load_weights, save_arrays
 from ..preprocess import resize
 from ..runtime.console import exit_code_of
 from .config import TrainConfig, load_config
@@ -32,6 +33,7 @@ from .record import write_text
 from .tasks import BinaryTask
 
 SIZE = 513
+LAST_LAYER = "semantic"
 SCALE = 6 / 255
 
 
@@ -84,6 +86,13 @@ def write_features(
     return variance
 
 
+def write_classes(values: dict[str, np.ndarray], folder: Path) -> None:
+    """The published network's last layer, beside the maps; nothing where `values` lacks it."""
+    if f"{LAST_LAYER}/kernel" in values:
+        kernel, bias = values[f"{LAST_LAYER}/kernel"][0, 0], values[f"{LAST_LAYER}/bias"]
+        save_arrays({"kernel": kernel, "bias": bias}, folder / CLASSES)
+
+
 def main(config: TrainConfig, weights: Path, *, root: Path, console: Console) -> int:
     """Write the maps that `config` names; returns the exit code."""
     if not config.features.folder:
@@ -97,6 +106,7 @@ def main(config: TrainConfig, weights: Path, *, root: Path, console: Console) ->
     load_weights(model, weights)
     folder = root / config.features.folder
     write_features(samples, model, folder, root=root / config.data.root, console=console)
+    write_classes(read_values(weights), folder)
     console.print(f"{folder}: {len(samples)} feature maps")
     return 0
 

@@ -21,7 +21,7 @@ from ..models.weights import get_weights, named_variables, save_arrays, set_weig
 from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
-from .feature_head import feature_loss, with_feature_head
+from .feature_head import class_divergence, feature_loss, with_feature_head
 from .progress import noted_progress
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
@@ -222,9 +222,14 @@ class Trainer:
             return self.task.loss(ops, outputs, *targets)
         (logits, answer), (*others, wanted) = outputs, targets
         parts = self.task.loss(ops, logits, *others)
-        left = feature_loss(ops, answer, wanted, targets[1], maps)
-        loss = parts["loss"] + self.config.features.weight * left
-        return {**parts, "features": left, "loss": loss}
+        features, weight = self.config.features, targets[1]
+        left = feature_loss(ops, answer, wanted, weight, maps)
+        loss = parts["loss"] + features.weight * left
+        if not features.classes:
+            return {**parts, "features": left, "loss": loss}
+        apart = class_divergence(ops, answer, wanted, weight, maps)
+        loss += features.classes * apart
+        return {**parts, "features": left, "classes": apart, "loss": loss}
 
     def _batches(
         self, pipeline: Pipeline, stage: StageConfig, model: Any, end: int

@@ -21,7 +21,7 @@ from edgeseg.models.deeplab import deeplab_features
 from edgeseg.models.weights import get_weights, save_arrays
 from edgeseg.training import features
 from edgeseg.training.config import FeaturesConfig, TrainConfig, build
-from edgeseg.training.feature_head import feature_loss, with_feature_head
+from edgeseg.training.feature_head import class_divergence, feature_loss, with_feature_head
 from edgeseg.training.loop import Trainer
 from edgeseg.training.sources import make_network
 from edgeseg.training.tasks import make_task
@@ -162,6 +162,50 @@ def test_the_loss_is_the_share_of_variance_that_is_not_answered():
     half = np.concatenate([truth[:1], mean[1:]])
     first = np.array([1.0, 0.0], np.float32)
     assert float(feature_loss(keras.ops, half, wanted, first, maps)) == pytest.approx(0, abs=1e-6)
+
+
+def test_classes_are_compared_by_their_probabilities():
+    rng = np.random.default_rng(0)
+    wanted = rng.integers(0, 255, (2, 3, 3, 4)).astype(np.uint8)
+    kernel, bias = rng.normal(size=(4, 5)).astype(np.float32), np.arange(5, dtype=np.float32)
+    maps = FeatureMaps(wanted, 0.01, 1.0, {}, (kernel, bias))
+    truth = wanted.astype(np.float32) * 0.01
+    answer = truth + rng.normal(size=truth.shape).astype(np.float32)
+
+    def probabilities(features):
+        scores = np.exp(features @ kernel + bias)
+        return scores / scores.sum(-1, keepdims=True)
+
+    weight = np.array([3.0, 1.0], np.float32)
+    p, q = probabilities(truth), probabilities(answer)
+    apart = (p * np.log(p / q)).sum(-1).mean((1, 2))
+    expected = (3 * apart[0] + apart[1]) / 4
+    assert expected > 0.05
+    found = class_divergence(keras.ops, answer, wanted, weight, maps)
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+    same = class_divergence(keras.ops, truth, wanted, weight, maps)
+    assert float(same) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(InputError, match=r"features\.classes"):
+        class_divergence(keras.ops, answer, wanted, weight, dataclasses.replace(maps, classes=None))
+
+
+def test_classes_are_a_part_of_the_loss(config, photos):
+    write_maps(photos)
+    kernel = np.linspace(-3, 3, 15).reshape(1, 1, 5, 3).astype(np.float32)
+    values = {"semantic/kernel": kernel, "semantic/bias": np.zeros(3, np.float32)}
+    features.write_classes(values, photos / "maps")
+    loaded = FeatureMaps.load(photos / "maps", root=photos)
+    np.testing.assert_array_equal(loaded.classes[0], kernel[0, 0])
+    config = dataclasses.replace(
+        config, features=dataclasses.replace(config.features, weight=0.5, classes=2.0)
+    )
+    rows, _ = run(config, photos / "run", photos)
+    for row in rows:
+        parts = float(row["cross_entropy"]) + 0.5 * float(row["jaccard"])
+        parts += 0.5 * float(row["features"]) + 2 * float(row["classes"])
+        assert float(row["loss"]) == pytest.approx(parts, rel=1e-4)
+    apart = [float(row["classes"]) for row in rows]
+    assert 0 < apart[-1] < 0.7 * apart[0]
 
 
 def test_maps_are_written_for_every_photo(config, photos, monkeypatch):
