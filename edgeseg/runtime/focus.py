@@ -37,12 +37,19 @@ GLANCE_EVERY = 10
 class View:
     """What the network sees of a frame: a region of it in the model's size and colour order.
 
-    frame: uint8 (H, W, 3) BGR. pixels: uint8 (h, w, colour channels).
+    frame: uint8 (H, W, 3) BGR. pixels: uint8 (h, w, colour channels). begins: whether it is
+    the first of a scene.
     """
 
     frame: np.ndarray
     pixels: np.ndarray
     region: Region = WHOLE
+    begins: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the frame."""
+        return self.frame.shape[1], self.frame.shape[0]
 
     @cached_property
     def thumbnail(self) -> np.ndarray:
@@ -76,10 +83,10 @@ class Focus:
         seen = occupied(mask, WHOLE)
         self.region = WHOLE if seen is None else self._around(seen, frame)
 
-    @property
     def glance_due(self) -> bool:
-        """Whether `GLANCE_EVERY` frames have passed with less than the whole frame seen."""
-        return self._since_glance >= GLANCE_EVERY
+        """Asked for every frame: whether it is time to see more than `region` of one."""
+        self._since_glance = 0 if self.region == WHOLE else self._since_glance + 1
+        return self._since_glance > GLANCE_EVERY
 
     def glanced(self, mask: np.ndarray) -> None:
         """Remember who is outside of the region; mask: float32 (h, w) of the whole frame."""
@@ -93,7 +100,6 @@ class Focus:
 
         mask: float32 (h, w). frame: its (width, height) in pixels.
         """
-        self._since_glance = 0 if self.region == WHOLE else self._since_glance + 1
         seen = occupied(mask, self.region)
         if seen is None:
             self.region, self._others = WHOLE, None

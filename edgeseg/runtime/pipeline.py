@@ -50,11 +50,11 @@ class Options:
 @dataclass(frozen=True)
 class Captured:
     """A frame, the moment at which it was captured on the monotonic clock, and what the
-    model sees of it where that was made right away."""
+    model probably sees of it where that was made right away."""
 
     frame: np.ndarray
     moment: float
-    view: View | None = None
+    ahead: View | None = None
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,6 @@ class Pipeline:
     def _capture(self) -> None:
         count = 0
         limit = self._options.frames if self._options.every_frame else None
-        # Here it overlaps with the network; for a frame that may be dropped it would be waste.
-        ahead = self._options.every_frame and not self._segmenter.sequential
         while not self._stopping and (limit is None or count < limit):
             with self.statistics.stage("capture"):
                 frame = self._source.read()
@@ -174,8 +172,9 @@ class Pipeline:
                 break
             self._shape = frame.shape
             moment = time.perf_counter()
-            view = self._view(frame) if ahead else None
-            if not self._frames.give(Captured(frame, moment, view)):
+            # Here it overlaps with the network; for a frame that may be dropped it would be waste.
+            ahead = self._look(frame) if self._options.every_frame else None
+            if not self._frames.give(Captured(frame, moment, ahead)):
                 break
             count += 1
         self._frames.close()
@@ -183,8 +182,9 @@ class Pipeline:
     def _infer(self) -> None:
         segmenter = self._segmenter
         for captured in _items(self._frames):
-            view = captured.view or self._view(captured.frame)
+            ahead = captured.ahead or self._look(captured.frame)
             with self.statistics.stage("infer"):
+                view = segmenter.view(captured.frame, ahead)
                 scores = segmenter.scores(view)
             # Where the network does not wait for the filter, it does not share its thread.
             steady = segmenter.sequential
@@ -194,9 +194,9 @@ class Pipeline:
                 break
         self._answers.close()
 
-    def _view(self, frame: np.ndarray) -> View:
+    def _look(self, frame: np.ndarray) -> View:
         with self.statistics.stage("preprocess"):
-            return self._segmenter.view(frame)
+            return self._segmenter.look(frame)
 
     def _steady(self, scores: np.ndarray | None, view: View) -> np.ndarray:
         with self.statistics.stage("temporal"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -81,6 +82,7 @@ class Segmenter:
         self._focuses = focus and self.spec.binary
         height, width = choice.interpreter.outputs[0].shape[1:3]
         self._focus = Focus((width, height), self.spec.width / self.spec.height)
+        self._remembered = WHOLE
         self._cut = SceneCut()
         self._blobs = BlobFilter()
         self._audit = Audit()
@@ -162,31 +164,46 @@ class Segmenter:
 
     @property
     def sequential(self) -> bool:
-        """True where stages 1 and 2 need what stage 3 made of the frame before."""
-        return self._focuses or self.spec.previous_mask or self._cadence > 1
+        """True where stage 2 needs what stage 3 made of the frame before."""
+        return self.spec.previous_mask or self._cadence > 1
 
-    def view(self, frame: np.ndarray) -> View:
-        """Stage 1: what the network is to see of the frame, in its size and colour order."""
+    def look(self, frame: np.ndarray) -> View:
+        """Before stage 1, in any thread: the part of the frame that is looked at now."""
         check_frame(frame)
-        view = self._look(frame, self._focus.region)
-        if self.sequential:
-            self._cuts(view)
-        if self._focuses and self._focus.fresh:
-            view = self._first(view)
+        return self._look(frame, self._focus.region)
+
+    def view(self, frame: np.ndarray, ahead: View | None = None) -> View:
+        """Stage 1: what the network is to see of the frame, in its size and colour order.
+
+        ahead: what `look` gave for this frame; made anew where another part is needed.
+        """
+        view = ahead
+        if view is None or view.region != self._focus.region:
+            view = self.look(frame)
+        if self._cut(view.thumbnail):
+            self.resets["cut"] += 1
+            view = self._begin(view)
+        elif self._focuses and self._focus.fresh:
+            view = self._begin(view)
         return view
 
     def scores(self, view: View) -> np.ndarray | None:
         """Stage 2: the network's scores, float32 (h, w, classes); None between two cadences."""
-        if not self.sequential:
-            return self._infer(view.pixels, None)
+        if self.sequential and view.begins:
+            self._forget_masks()
         position, self._position = self._position, (self._position + 1) % self._cadence
+        glance = self._focus.glance_due()
         # Without a previous mask there is none to move along, whatever the cadence.
         if position > 0 and self._filter.previous is not None:
             return None
-        if self._focus.glance_due:
+        if glance:
             whole = self._infer(self._look(view.frame, WHOLE).pixels, None)
             self._focus.glanced(foreground(whole))
-        return self._infer(view.pixels, self._filter.previous)
+        scores = self._infer(view.pixels, self._previous(view))
+        if self._focuses:
+            self._focus.follow(foreground(scores), view.size)
+            self._cut.reframe(view.region, self._focus.region)
+        return scores
 
     def steady(self, scores: np.ndarray | None, view: View) -> np.ndarray:
         """Stage 3: the temporal filter; without scores, the previous mask moved along.
@@ -194,16 +211,13 @@ class Segmenter:
         Returns scores of the whole frame, float32 (h, w, classes), finer where less of it
         was looked at.
         """
+        if view.begins and not self.sequential:
+            self._forget_masks()
+        self._reframe(view.region)
         if scores is None:
             scores = self._filter.carry(view.thumbnail)
         else:
-            if not self.sequential:
-                self._cuts(view)
             scores = self._filter.apply(self._audited(scores, view), view.thumbnail)
-        if self._focuses:
-            height, width = view.frame.shape[:2]
-            self._focus.follow(foreground(scores), (width, height))
-            self._reframe(view.region, self._focus.region)
         return view.region.placed(scores)
 
     def refined(self, scores: np.ndarray, frame: np.ndarray) -> np.ndarray:
@@ -236,26 +250,39 @@ class Segmenter:
         view = self.view(frame)
         return self.steady(self.scores(view), view)
 
-    def _first(self, view: View) -> View:
-        """The first view of a scene, by a glance at the whole frame: a photo has no second one."""
-        if view.region != WHOLE:
-            view = self._look(view.frame, WHOLE)
-        height, width = view.frame.shape[:2]
-        self._focus.start(foreground(self._infer(view.pixels, None)), (width, height))
-        if self._focus.region != WHOLE:
-            view = self._look(view.frame, self._focus.region)
+    def _begin(self, view: View) -> View:
+        """The first view of a scene; by a glance at the whole frame, for a photo has no second.
+
+        The masks of the scene before are forgotten where they are kept, in a later stage.
+        """
+        region = WHOLE
+        if self._focuses:
+            self._focus.reset()
+            if view.region != WHOLE:
+                view = self._look(view.frame, WHOLE)
+            self._focus.start(foreground(self._infer(view.pixels, None)), view.size)
+            region = self._focus.region
+        if region != view.region:
+            view = self._look(view.frame, region)
         self._cut.reset()
         self._cut(view.thumbnail)
-        return view
+        return dataclasses.replace(view, begins=True)
 
     def _look(self, frame: np.ndarray, region: Region) -> View:
         return View(frame, self._feeder.pixels(region.cut(frame)), region)
 
-    def _reframe(self, before: Region, now: Region) -> None:
-        """Let what is remembered of the frames before show another region."""
-        if now != before:
-            self._filter.reframe(before, now)
-            self._cut.reframe(before, now)
+    def _previous(self, view: View) -> np.ndarray | None:
+        """The mask of the frame before, where a stage 2 that needs it shares stage 3's thread."""
+        if not self.sequential:
+            return None
+        self._reframe(view.region)
+        return self._filter.previous
+
+    def _reframe(self, region: Region) -> None:
+        """Let what the filter remembers show a region."""
+        if region != self._remembered:
+            self._filter.reframe(self._remembered, region)
+            self._remembered = region
 
     def _infer(self, pixels: np.ndarray, previous: np.ndarray | None) -> np.ndarray:
         before = None if previous is None else foreground(previous)
@@ -272,14 +299,6 @@ class Segmenter:
         # Where to look is no ghost's doing: it stays.
         self._forget_masks()
         return fresh
-
-    def _cuts(self, view: View) -> bool:
-        """Forget the frames before where the view begins another scene."""
-        if not self._cut(view.thumbnail):
-            return False
-        self.resets["cut"] += 1
-        self._forget()
-        return True
 
     def _forget(self) -> None:
         self._focus.reset()

@@ -31,7 +31,7 @@ def mask_of(*boxes: Box, region: Region = WHOLE, side: int = 72) -> np.ndarray:
 def follow(focus: Focus, *boxes: Box, frames: int = 1) -> Region:
     """What the focus looks at after so many frames with people in `boxes`."""
     for _ in range(frames):
-        if focus.glance_due:
+        if focus.glance_due():
             focus.glanced(mask_of(*boxes))
         focus.follow(mask_of(*boxes, region=focus.region), FRAME)
     return focus.region
