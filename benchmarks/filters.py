@@ -25,7 +25,7 @@ SETTINGS = {
 NAMES = tuple(SETTINGS)
 NOTE = (
     "Filters: edges refined, means over the sequences; cost is the median processor time of a "
-    "frame, with what every filter has beside it (scene cuts, audit, the choice of where to look)."
+    "frame, the audit included."
 )
 
 
