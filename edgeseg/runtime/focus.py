@@ -29,7 +29,7 @@ SMALLEST_SIDE, STRETCH = 0.8, 4 / 3
 LOOSE, PATIENCE = 1.4, 5
 # Regions of more than this share of the frame are the whole frame.
 NEARLY_ALL = 0.85
-# Frames from one glance at the whole frame to the next.
+# Frames between two glances at the whole frame.
 GLANCE_EVERY = 10
 
 
