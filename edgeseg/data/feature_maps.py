@@ -61,6 +61,15 @@ class FeatureMaps:
         """Of a map."""
         return int(self.maps.shape[-1])
 
+    def last_layer(self) -> tuple[np.ndarray, np.ndarray]:
+        """`classes`; InputError where they were not written."""
+        if self.classes is None:
+            raise InputError(
+                "features.classes: got maps without the published network's last layer, "
+                "expected it beside them; write them anew from weights that have it"
+            )
+        return self.classes
+
     def of(self, samples: Sequence[Sample]) -> FeatureMaps:
         """The same by the samples' own paths; InputError names the first without a map."""
         rows = {}

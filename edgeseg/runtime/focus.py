@@ -38,13 +38,14 @@ class View:
     """What the network sees of a frame: a region of it in the model's size and colour order.
 
     frame: uint8 (H, W, 3) BGR. pixels: uint8 (h, w, colour channels). begins: whether it is
-    the first of a scene.
+    the first of a scene. scores: the network's, where a glance has had them already.
     """
 
     frame: np.ndarray
     pixels: np.ndarray
     region: Region = WHOLE
     begins: bool = False
+    scores: np.ndarray | None = None
 
     @property
     def size(self) -> tuple[int, int]:

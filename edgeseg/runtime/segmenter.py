@@ -180,10 +180,10 @@ class Segmenter:
         view = ahead
         if view is None or view.region != self._focus.region:
             view = self.look(frame)
-        if self._cut(view.thumbnail):
+        cut = self._cut(view.thumbnail)
+        if cut:
             self.resets["cut"] += 1
-            view = self._begin(view)
-        elif self._focuses and self._focus.fresh:
+        if cut or (self._focuses and self._focus.fresh):
             view = self._begin(view)
         return view
 
@@ -199,7 +199,9 @@ class Segmenter:
         if glance:
             whole = self._infer(self._look(view.frame, WHOLE).pixels, None)
             self._focus.glanced(foreground(whole))
-        scores = self._infer(view.pixels, self._previous(view))
+        scores = view.scores
+        if scores is None:
+            scores = self._infer(view.pixels, self._previous(view))
         if self._focuses:
             self._focus.follow(foreground(scores), view.size)
             self._cut.reframe(view.region, self._focus.region)
@@ -255,15 +257,16 @@ class Segmenter:
 
         The masks of the scene before are forgotten where they are kept, in a later stage.
         """
-        region = WHOLE
         if self._focuses:
             self._focus.reset()
             if view.region != WHOLE:
                 view = self._look(view.frame, WHOLE)
-            self._focus.start(foreground(self._infer(view.pixels, None)), view.size)
-            region = self._focus.region
-        if region != view.region:
-            view = self._look(view.frame, region)
+            scores = self._infer(view.pixels, None)
+            self._focus.start(foreground(scores), view.size)
+            if self._focus.region == WHOLE:
+                view = dataclasses.replace(view, scores=scores)
+            else:
+                view = self._look(view.frame, self._focus.region)
         self._cut.reset()
         self._cut(view.thumbnail)
         return dataclasses.replace(view, begins=True)

@@ -60,12 +60,7 @@ def class_divergence(ops: Any, answer: Any, wanted: Any, weight: Any, maps: Feat
     et al. 2015), mean over places, weighted mean over the batch. Arguments as of
     `feature_loss`. Raises InputError for maps without the classes' layer.
     """
-    if maps.classes is None:
-        raise InputError(
-            "features.classes: got maps without the published network's last layer, expected "
-            "it beside them; write them anew from weights that have it"
-        )
-    kernel, bias = (ops.convert_to_tensor(part, "float32") for part in maps.classes)
+    kernel, bias = (ops.convert_to_tensor(part, "float32") for part in maps.last_layer())
 
     def log_probabilities(features: Any) -> Any:
         return ops.log_softmax(ops.matmul(features, kernel) + bias, axis=-1)

@@ -70,6 +70,8 @@ def make_task(config: TrainConfig, root: Path, *, skip_bad: bool = False) -> Tas
     if config.features.folder:
         folder = root / config.features.folder
         features = FeatureMaps.load(folder, root=root / config.data.root)
+        if config.features.classes:
+            features.last_layer()  # before anything starts, not at the first step
     return BinaryTask(config, root / config.data.root, skip_bad=skip_bad, features=features)
 
 

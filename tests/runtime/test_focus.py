@@ -211,6 +211,10 @@ def test_a_photo_is_looked_at_twice_where_somebody_in_it_is_small(wide) -> None:
     found = twice.segment(frame) > 0.5
     assert fake.calls == calls + 2
     assert iou(found, truth) > iou(once.segment(frame) > 0.5, truth) + 0.02
+    large = bright((40, 20, 600, 340))
+    twice.reset()
+    twice.segment(large)
+    assert fake.calls == calls + 3, "one look is enough at somebody who fills the photo"
     twice.reset()
     np.testing.assert_array_equal(twice.segment(frame) > 0.5, found)
 

@@ -191,6 +191,9 @@ def test_classes_are_compared_by_their_probabilities():
 
 def test_classes_are_a_part_of_the_loss(config, photos):
     write_maps(photos)
+    wanted = dataclasses.replace(config.features, classes=1.0)
+    with pytest.raises(InputError, match="without the published network's last layer"):
+        make_task(dataclasses.replace(config, features=wanted), photos)
     kernel = np.linspace(-3, 3, 15).reshape(1, 1, 5, 3).astype(np.float32)
     values = {"semantic/kernel": kernel, "semantic/bias": np.zeros(3, np.float32)}
     features.write_classes(values, photos / "maps")
