@@ -81,7 +81,7 @@ def test_training_and_inference_give_the_same_tensor(tmp_path, monkeypatch):
     monkeypatch.setattr(
         Pipeline, "warped", lambda self, rng, sample, crop=None: Example(*self.read(sample))
     )
-    np.testing.assert_allclose(pipeline.example(0)[0], to_tensor(image, SPEC)[0], atol=1e-6)
+    np.testing.assert_allclose(pipeline.batch(0, 1).tensor, to_tensor(image, SPEC), atol=1e-6)
 
 
 def test_frames_that_do_not_shrink_are_sampled_corner_to_corner():

@@ -7,12 +7,13 @@ from typing import cast
 
 import numpy as np
 
-from ..preprocess import model_pixels, normalise
+from ..preprocess import model_pixels
 from .augment import deform, elastic_maps, photometric, warp, warp_labels, warp_matrix
+from .batch import Batch
 from .border_weight import border_weight
 from .dataset import IGNORE, Labelled
 from .folder import Sample
-from .pipeline import Batch, Pipeline
+from .pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ClassPipeline(Pipeline):
         return pair
 
     def class_example(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-        """Sample `index`: tensor (h, w, channels), ids (h', w'), weight (h', w'), name."""
+        """Sample `index`: pixels (h, w, channels), ids (h', w'), weight (h', w'), name."""
         rng = np.random.default_rng((self.seed, index))
         group, sample = self.draw(rng)
         image, labels = self.read(sample)
@@ -63,12 +64,11 @@ class ClassPipeline(Pipeline):
             labels = deform(labels, maps, labels=True)
             weights = None if weights is None else deform(weights, maps, labels=False)
         image = photometric(rng, image, self.augment)
-        tensor = normalise(model_pixels(image, self.spec), self.spec)
         ids = self._output_grid(labels).astype(np.int32)
         weight = np.float32(group.weight) * (ids != IGNORE)
         if weights is not None:
             weight = weight * self._output_grid(weights)
-        return tensor, ids, weight.astype(np.float32), sample.name
+        return model_pixels(image, self.spec), ids, weight.astype(np.float32), sample.name
 
     def _border_weights(self, sample: Sample, labels: np.ndarray) -> np.ndarray | None:
         if not self.border.foreground:
@@ -93,5 +93,5 @@ class ClassPipeline(Pipeline):
     def batch(self, step: int, size: int) -> Batch:
         """Batch number `step` of `size` examples."""
         examples = [self.class_example(step * size + i) for i in range(size)]
-        tensor, truth, weight, names = zip(*examples)
-        return Batch(np.stack(tensor), np.stack(truth), np.stack(weight), names)
+        pixels, ids, weight, names = zip(*examples)
+        return Batch(np.stack(pixels), np.stack(ids), np.stack(weight), names, self.spec)

@@ -56,6 +56,16 @@ class FeatureMaps:
                 "`python -m edgeseg.training.features` writes"
             ) from None
 
+    def __getstate__(self) -> dict[str, object]:
+        # A mapped file is opened again where this goes; as an array it would be copied there.
+        name = getattr(self.maps, "filename", None)
+        return {**self.__dict__, "maps": self.maps if name is None else Path(name)}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        if isinstance(maps := state["maps"], Path):
+            state = {**state, "maps": np.load(maps, mmap_mode="r")}
+        self.__dict__.update(state)
+
     @property
     def channels(self) -> int:
         """Of a map."""

@@ -18,9 +18,11 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from ..preprocess import model_pixels, normalise, resize
+from ..preprocess import model_pixels, resize
 from ..spec import ModelSpec
 from .augment import AugmentConfig, photometric, warp, warp_matrix
+from .batch import Batch
+from .batch_processes import batches_from_processes
 from .example import Example, joined
 from .feature_maps import FeatureMaps
 from .folder import Sample
@@ -45,27 +47,10 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What a training step takes.
-
-    tensor: float32 (N, h, w, channels).
-    truth: float32 (N, h', w', 1) in [0, 1] of a binary mask, or int32 (N, h', w') of
-        class ids.
-    weight: float32 (N,) per image, or (N, h', w') per pixel.
-    names: where each image came from.
-    features: uint8 (N, h", w", C), a published network's where the pipeline has its maps.
-    """
-
-    tensor: np.ndarray
-    truth: np.ndarray
-    weight: np.ndarray
-    names: tuple[str, ...]
-    features: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
 class Pipeline:
     """Draws, augments and batches. `cache` keeps decoded images in memory (uint8).
+
+    processes: whether processes make the batches instead of threads.
 
     features: a published network's maps of the samples, for batches that have them as
         well, on a grid of `feature_grid` (height, width).
@@ -80,6 +65,7 @@ class Pipeline:
     previous: PreviousMaskConfig = PreviousMaskConfig()
     seed: int = 0
     cache: bool = True
+    processes: bool = False
     features: FeatureMaps | None = None
     feature_grid: tuple[int, int] = (0, 0)
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
@@ -96,6 +82,10 @@ class Pipeline:
                 f"augment.mosaic: got an input of {self.spec.height}x{self.spec.width}, features "
                 f"on {self.feature_grid[0]}x{self.feature_grid[1]}; expected even sizes, or 0"
             )
+
+    def __getstate__(self) -> dict[str, object]:
+        # Another process reads its own images: what is in memory here would take longer to send.
+        return {**self.__dict__, "_cache": {}}
 
     @functools.cached_property
     def things(self) -> tuple[Sample, ...]:
@@ -143,9 +133,9 @@ class Pipeline:
         return Example(warp(image, matrix, size), warp(mask, matrix, size), features)
 
     def example(self, index: int) -> tuple[np.ndarray, np.ndarray, float, str, np.ndarray | None]:
-        """Sample `index` of the run: tensor (h, w, channels), truth (h', w', 1), weight, name.
+        """Sample `index` of the run: pixels (h, w, channels), mask (h', w', 1), weight, name.
 
-        And its features, where the pipeline has them.
+        Both uint8. And its features, where the pipeline has them.
         """
         rng = np.random.default_rng((self.seed, index))
         group, sample = self.draw(rng)
@@ -158,11 +148,10 @@ class Pipeline:
         if self.augment.mosaic and rng.random() < self.augment.mosaic:
             example = self._mosaic(rng)
         image = photometric(rng, example.image, self.augment)
-        tensor, mask = self._tensor(rng, image, example.mask)
+        pixels, mask = self._pixels(rng, image, example.mask)
         stride = self.output_stride
         small = resize(mask, mask.shape[1] // stride, mask.shape[0] // stride)
-        truth = (small[..., np.newaxis] / np.float32(255)).astype(np.float32)
-        return tensor, truth, group.weight, sample.name, example.features
+        return pixels, small[..., np.newaxis], group.weight, sample.name, example.features
 
     def _composite(self, rng: np.random.Generator, example: Example) -> Example:
         places = self.backgrounds
@@ -197,10 +186,10 @@ class Pipeline:
         moved = int(rng.integers(places[0])), int(rng.integers(places[1]))
         return joined(rows, axis=0).shifted(*moved, step)
 
-    def _tensor(self, rng, image, mask):
+    def _pixels(self, rng, image, mask):
         """The network's input, and the truth, which moves where the camera does."""
         if not self.spec.previous_mask:
-            return normalise(model_pixels(image, self.spec), self.spec), mask
+            return model_pixels(image, self.spec), mask
         _, sample = self.draw(rng)
         other = self.warped(rng, sample).mask
         kind = self.previous.kind(rng.random())
@@ -209,25 +198,33 @@ class Pipeline:
             size = (self.spec.width, self.spec.height)
             matrix = motion(rng, mask.shape, self.previous)
             image, mask = warp(image, matrix, size), warp(mask, matrix, size)
-        tensor = normalise(model_pixels(image, self.spec), self.spec)
-        return np.dstack([tensor, channel / np.float32(255)]), mask
+        return np.dstack([model_pixels(image, self.spec), channel]), mask
 
     def batch(self, step: int, size: int) -> Batch:
         """Batch number `step` of `size` examples."""
         examples = [self.example(step * size + i) for i in range(size)]
-        tensor, truth, weight, names, features = zip(*examples)
+        pixels, masks, weight, names, features = zip(*examples)
         return Batch(
-            np.stack(tensor),
-            np.stack(truth),
+            np.stack(pixels),
+            np.stack(masks),
             np.asarray(weight, np.float32),
             names,
+            self.spec,
             None if self.features is None else np.stack(features),
         )
 
     def batches(
         self, size: int, *, start: int, stop: int, workers: int = 2, ahead: int = 4
     ) -> Iterator[Batch]:
-        """Batches `start` to `stop`, made `ahead` of their use by `workers` threads."""
+        """Batches `start` to `stop`, made `ahead` of their use by `workers` threads.
+
+        Or by as many processes, where the pipeline is told so.
+        """
+        if self.processes:
+            yield from batches_from_processes(
+                self, size, start=start, stop=stop, workers=workers, ahead=ahead
+            )
+            return
         with ThreadPoolExecutor(workers) as pool:
             queue: deque[Future[Batch]] = deque()
             for step in range(start, stop):

@@ -52,6 +52,9 @@ class DataConfig:
         validation names the same split, is what validation sees.
     tile: validate by overlapping tiles at the images' own size, for networks that
         are trained on crops of it, instead of resizing whole images.
+    workers: that make the batches, ahead of their use. processes: whether they are
+        processes instead of threads, which pays where a GPU takes more than a
+        thousand images a second; each keeps its own `cache` of decoded images.
     """
 
     root: str
@@ -66,6 +69,7 @@ class DataConfig:
     augment: AugmentConfig = AugmentConfig()
     previous_mask: PreviousMaskConfig = PreviousMaskConfig()
     workers: int = 2
+    processes: bool = False
     cache: bool = True
 
 

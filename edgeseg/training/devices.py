@@ -13,6 +13,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from ..data.batch import Batch, channel_scale
 from ..errors import InputError
 
 
@@ -43,6 +46,24 @@ class Devices:
 
         layout = self.distribution.get_data_layout(array.shape)
         return keras.distribution.distribute_tensor(array, layout)
+
+    def place(self, keras: Any, batch: Batch) -> tuple[Any, ...]:
+        """What a step takes of a batch: tensor, truth, weight, and features where it has them.
+
+        On JAX the arrays lie on the device, where their eight bits have become floats;
+        otherwise they are NumPy's.
+        """
+        if keras.backend.backend() != "jax" or self.distribution is not None:
+            arrays = (batch.tensor, batch.truth, batch.weight)
+            return arrays if batch.features is None else (*arrays, batch.features)
+        import jax
+
+        pixels, labels, weight, *features = jax.device_put(
+            [a for a in (batch.pixels, batch.labels, batch.weight, batch.features) if a is not None]
+        )
+        scale, offset = channel_scale(batch.spec)
+        truth = labels / np.float32(255) if labels.dtype == np.uint8 else labels
+        return pixels * scale + offset, truth, weight, *features
 
     def check_batch(self, batch: int) -> None:
         """Raise InputError where a batch does not split evenly."""

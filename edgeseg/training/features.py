@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,12 @@ from ..models.weights import load_weights, save_arrays
 from ..preprocess import resize
 from ..runtime.console import exit_code_of
 from .config import TrainConfig, load_config
+from .feed import made_ahead
 from .record import write_text
 from .tasks import BinaryTask
 
 SIZE = 513
+BATCH = 16
 LAST_LAYER = "semantic"
 SCALE = 6 / 255
 
@@ -67,16 +70,23 @@ def write_features(
     shape = (len(samples), side, side, FEATURES)
     maps = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
     total, squares = np.zeros(FEATURES), np.zeros(FEATURES)
-    with Progress(console=console) as progress:
+    parts = [slice(first, first + BATCH) for first in range(0, len(samples), BATCH)]
+
+    def tensor_of(sample: Sample) -> np.ndarray:
+        image = resize(sample.read_image(), size, size)
+        return image[..., ::-1].astype(np.float32) / 127.5 - 1
+
+    def read(part: slice) -> np.ndarray:
+        return np.stack(list(pool.map(tensor_of, samples[part])))
+
+    with Progress(console=console) as progress, ThreadPoolExecutor() as pool:
         task = progress.add_task("feature maps", total=len(samples))
-        for row, sample in enumerate(samples):
-            image = resize(sample.read_image(), size, size)
-            tensor = image[np.newaxis, ..., ::-1].astype(np.float32) / 127.5 - 1
-            answer = thinned(np.asarray(model.predict_on_batch(tensor), np.float32))[0]
-            maps[row] = np.rint(answer / SCALE)
-            total += answer.mean((0, 1))
-            squares += np.square(answer).mean((0, 1))
-            progress.advance(task)
+        for part, tensor in made_ahead(iter(parts), read):
+            answers = thinned(np.asarray(model.predict_on_batch(tensor), np.float32))
+            maps[part] = np.rint(answers / SCALE)
+            total += answers.mean((1, 2)).sum(0)
+            squares += np.square(answers).mean((1, 2)).sum(0)
+            progress.advance(task, len(tensor))
     maps.flush()
     variance = float(np.sum(squares / len(samples) - np.square(total / len(samples))))
     images = [os.path.relpath(sample.image, root) for sample in samples]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from ..data.pipeline import Batch, Pipeline
+from ..data.pipeline import Pipeline
 from ..data.verify import find_problems
 from ..errors import EdgesegError, InputError, require
 from ..models.folding import normalisations, unfold
@@ -22,6 +24,7 @@ from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
 from .feature_head import class_divergence, feature_loss, with_feature_head
+from .feed import made_ahead
 from .progress import noted_progress
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
@@ -183,26 +186,32 @@ class Trainer:
             step, optimizer = self._compile(trained, named)
         self._load(model, optimizer)
         pipeline = self.task.pipeline(stage, model)
-        for batch, targets in self._batches(pipeline, stage, model, end):
+        sent: deque[tuple[dict[str, Any], int, tuple[str, ...]]] = deque()
+        for names, arrays in self._batches(pipeline, stage, model, end):
             optimizer.learning_rate = learning_rate(config.stages, state.step, config.optimizer)
-            parts = step(batch.tensor, *targets)
-            self._check(parts, batch.names)
+            parts = step(*arrays)
+            sent.append((parts, state.step, names))
             state.step += 1
             self.log.add(parts)
             if state.step % AVERAGE_EVERY == 0:
                 self._average(named)
             stop = self._stop.is_set()
             at_end = state.step == end
-            if at_end or state.step % config.validate_every == 0:
+            validated = at_end or state.step % config.validate_every == 0
+            saved = at_end or stop or state.step % config.checkpoint_every == 0
+            # One step late, while the device is at the next, but before anything is kept.
+            while len(sent) > (0 if validated or saved else 1):
+                progress.update(task, note=f"loss {_finite(*sent.popleft()):.3f}")
+            if validated:
                 row = self._validate(model, named, stage, pipeline)
                 progress.console.print(as_line(row), highlight=False, soft_wrap=True)
-                at_end = at_end or self._early()
-            if at_end or stop or state.step % config.checkpoint_every == 0:
+                saved = saved or self._early()
+            if saved:
                 self._capture(model, named, optimizer)
             if state.step == end:
                 # Kept for blending: `python -m edgeseg.training.release`.
                 save_arrays(state.average, self.folder / f"weights-{state.step}.npz")
-            progress.update(task, completed=state.step, note=f"loss {parts['loss']:.3f}")
+            progress.update(task, completed=state.step)
             if stop and state.step < config.steps:
                 raise Stopped(f"stopped at step {state.step}; continue with --resume")
             if self._early():
@@ -233,25 +242,19 @@ class Trainer:
 
     def _batches(
         self, pipeline: Pipeline, stage: StageConfig, model: Any, end: int
-    ) -> Iterator[tuple[Batch, tuple[np.ndarray, ...]]]:
-        """Batches to the end of the stage with truth, weight, the teacher's masks, features."""
+    ) -> Iterator[tuple[tuple[str, ...], tuple[Any, ...]]]:
+        """Batches to the end of the stage: their images' names, and what a step takes of them."""
         teach = None
         if self.config.teacher and self.config.loss.distillation:
             path, output = self.root / self.config.teacher, model.output_shape[1:3]
             teach = make_teacher(self.keras, path, pipeline.spec, output)
-        for batch in pipeline.batches(
+        batches = pipeline.batches(
             stage.batch, start=self.step, stop=end, workers=self.config.data.workers
-        ):
+        )
+        place = functools.partial(self.devices.place, self.keras)
+        for batch, (tensor, truth, weight, *features) in made_ahead(batches, place):
             taught = (teach(batch.tensor),) if teach else ()
-            features = () if batch.features is None else (batch.features,)
-            yield batch, (batch.truth, batch.weight, *taught, *features)
-
-    def _check(self, parts: dict[str, float], names: tuple[str, ...]) -> None:
-        if not np.isfinite(parts["loss"]):
-            raise InputError(
-                f"step {self.step}: got a loss of {parts['loss']}, expected a finite one; "
-                f"the batch was {', '.join(names)}"
-            )
+            yield batch.names, (tensor, truth, weight, *taught, *features)
 
     def _average(self, named: dict[str, Any]) -> None:
         # Early on the average must not remember the start: the decay grows with the steps.
@@ -335,6 +338,17 @@ class Trainer:
             self._refresh(model, stage, self.task.pipeline(stage, model))
         save_arrays(get_weights(model), self.folder / "weights.npz")
         model.save(self.folder / "model.keras")
+
+
+def _finite(parts: dict[str, Any], step: int, names: tuple[str, ...]) -> float:
+    """The loss of a step; InputError, with the images of its batch, where it is not finite."""
+    loss = float(parts["loss"])
+    if not np.isfinite(loss):
+        raise InputError(
+            f"step {step}: got a loss of {loss}, expected a finite one; "
+            f"the batch was {', '.join(names)}"
+        )
+    return loss
 
 
 @contextlib.contextmanager

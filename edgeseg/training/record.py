@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,7 +90,7 @@ class Log:
 
     def __init__(self, path: Path, *, resumed_at: int) -> None:
         self.path = path
-        self.parts: list[dict[str, float]] = []
+        self.parts: list[dict[str, Any]] = []
         self.begun = time.monotonic()
         if path.exists():
             self._drop_after(resumed_at)
@@ -99,13 +100,13 @@ class Log:
         kept = [line for line in lines[1:] if int(line.split(",")[0]) <= step]
         write_text(self.path, "\n".join([*lines[:1], *kept, ""]))
 
-    def add(self, parts: dict[str, float]) -> None:
-        """Remember one step's losses."""
+    def add(self, parts: dict[str, Any]) -> None:
+        """Remember one step's losses, as they are: `write` makes numbers of them."""
         self.parts.append(parts)
 
     def write(self, step: int, scores: dict[str, float]) -> dict[str, float]:
         """Append the row and return it; new columns do not enter a file that exists."""
-        means = {key: float(np.mean([p[key] for p in self.parts])) for key in self.parts[0]}
+        means = {key: float(np.mean([float(p[key]) for p in self.parts])) for key in self.parts[0]}
         seconds = (time.monotonic() - self.begun) / len(self.parts)
         row = {"step": step, "seconds_per_step": seconds, **means, **scores}
         columns = list(row)

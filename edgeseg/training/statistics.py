@@ -6,7 +6,7 @@ can make a good network answer nonsense, so they are computed anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,44 @@ def recompute_statistics(model: Any, tensors: Iterable[np.ndarray]) -> None:
         return
     momenta = [layer.momentum for layer in layers]
     try:
-        for count, tensor in enumerate(tensors):
-            for layer in layers:
-                # With the momentum n / (n + 1) a moving average is the plain mean.
-                layer.momentum = count / (count + 1)
-            model(tensor, training=True)
+        for layer in layers:
+            # Without momentum the running values are those of the last batch alone.
+            layer.momentum = 0.0
+        forward = _forward(model)
+        total: list[np.ndarray] = []
+        count = 0
+        for tensor in tensors:
+            forward(tensor)
+            count += 1
+            values = [np.asarray(variable, np.float64) for variable in _running(layers)]
+            total = [a + b for a, b in zip(total, values)] if total else values
+        for variable, value in zip(_running(layers), total):
+            variable.assign((value / count).astype(np.float32))
     finally:
         for layer, momentum in zip(layers, momenta):
             layer.momentum = momentum
+
+
+def _running(layers: list[Any]) -> list[Any]:
+    return [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+
+
+def _forward(model: Any) -> Callable[[np.ndarray], None]:
+    """One pass as in training; compiled on JAX, where each operation alone takes long."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return lambda tensor: model(tensor, training=True)
+    import jax
+
+    @jax.jit
+    def compiled(trainable, fixed, tensor):
+        return model.stateless_call(trainable, fixed, tensor, training=True)[1]
+
+    def forward(tensor: np.ndarray) -> None:
+        kinds = (model.trainable_variables, model.non_trainable_variables)
+        values = [[variable.value for variable in variables] for variables in kinds]
+        for variable, new in zip(kinds[1], compiled(*values, tensor)):
+            variable.assign(new)
+
+    return forward

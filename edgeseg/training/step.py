@@ -13,8 +13,9 @@ from .devices import Devices
 
 # (logits, truth, weight, ...) -> named parts; the parts are means weighted by `weight`.
 LossFunction = Callable[..., dict[str, Any]]
-# (tensor, truth, weight, ...) of a batch -> named parts.
-Step = Callable[..., dict[str, float]]
+# (tensor, truth, weight, ...) of a batch -> named parts. On JAX they are the device's
+# scalars: float() waits for the step, so that the next one can be sent before.
+Step = Callable[..., dict[str, Any]]
 
 
 def make_optimizer(keras: Any, config: OptimizerConfig, model: Any, *, slow: set[str]) -> Any:
@@ -164,6 +165,6 @@ def _jax_step(model: Any, optimizer: Any, loss: LossFunction, devices: Devices) 
         for variables, news in zip(kinds, updated):
             for variable, new in zip(variables, news):
                 variable.assign(new)
-        return {name: float(value) for name, value in parts.items()}
+        return parts
 
     return step

@@ -131,6 +131,7 @@ class BinaryTask:
             previous=data.previous_mask,
             seed=self.config.seed,
             cache=data.cache,
+            processes=data.processes,
             features=maps,
             feature_grid=grid,
             _cache=self.cache,
@@ -231,6 +232,7 @@ class ClassTask:
             border=data.border,
             seed=self.config.seed,
             cache=data.cache,
+            processes=data.processes,
             _cache=self.cache,
         )
 

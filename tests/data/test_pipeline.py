@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgeseg.data.augment import AugmentConfig, deform, elastic_maps, warp_matrix
+from edgeseg.data.batch import channel_scale
 from edgeseg.data.class_pipeline import BorderConfig, ClassPipeline
 from edgeseg.data.dataset import IGNORE, Labelled
 from edgeseg.data.folder import Sample
@@ -70,12 +71,41 @@ def test_batches_do_not_depend_on_the_number_of_workers(samples, make):
     assert not np.array_equal(runs[0][0].tensor, runs[0][1].tensor)
 
 
+def test_processes_make_the_batches_that_threads_make(samples):
+    pipelines = (binary_pipeline(samples, processes=each) for each in (False, True))
+    runs = [list(pipeline.batches(4, start=2, stop=9, workers=2)) for pipeline in pipelines]
+    assert len(runs[1]) == 7
+    for one, other in zip(*runs, strict=True):
+        assert one.names == other.names
+        for name in ("pixels", "labels", "weight", "tensor", "truth"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+def test_an_error_in_a_process_names_its_file(samples):
+    pipeline = binary_pipeline(samples, processes=True, augment=AugmentConfig(composite=0, paste=0))
+    batches = pipeline.batches(2, start=0, stop=4, workers=1)
+    next(batches)
+    broken = samples[1].image
+    fresh = dataclasses.replace(pipeline, _cache={})
+    broken.write_bytes(b"no image")
+    with pytest.raises(InputError, match=broken.name):
+        list(fresh.batches(8, start=0, stop=4, workers=1))
+
+
+def test_a_tensor_on_the_device_is_that_of_the_batch(samples):
+    batch = binary_pipeline(samples).batch(0, 3)
+    scale, offset = channel_scale(batch.spec)
+    assert batch.pixels.dtype == batch.labels.dtype == np.uint8
+    np.testing.assert_allclose(batch.pixels * scale + offset, batch.tensor, atol=1e-6)
+    assert batch.tensor[..., 3].max() == batch.truth.max() == 1
+
+
 def test_training_and_inference_share_one_preprocessing(samples):
     pipeline = class_pipeline(samples, augment=STILL)
-    tensor, _, _, _ = pipeline.class_example(0)
-    pixels = (tensor + 1) * 127.5
+    tensor = pipeline.batch(0, 1).tensor
+    pixels = (tensor[0] + 1) * 127.5
     rebuilt = pixels.round().astype(np.uint8)[..., ::-1]
-    np.testing.assert_allclose(to_tensor(rebuilt, pipeline.spec)[0], tensor, atol=1e-6)
+    np.testing.assert_allclose(to_tensor(rebuilt, pipeline.spec), tensor, atol=1e-6)
 
 
 def test_ignored_pixels_weigh_nothing_and_ids_stay_ids(samples):
@@ -171,8 +201,9 @@ def test_camera_motion_moves_image_and_truth_but_not_the_mask(samples):
     kinds = {"empty": 0.0, "wrong": 0.0, "eroded": 0.0, "thin_plate": 0.0, "stale": 0.0}
     moving = PreviousMaskConfig(camera=1.0, **kinds)
     pipeline = binary_pipeline(samples, augment=STILL, previous=moving, output_stride=1)
-    tensor, truth, *_ = pipeline.example(0)
-    previous, truth = tensor[..., 3] > 0.5, truth[..., 0] > 0.5
+    batch = pipeline.batch(0, 1)
+    tensor = batch.tensor[0]
+    previous, truth = tensor[..., 3] > 0.5, batch.truth[0, ..., 0] > 0.5
     assert previous.any()
     assert not np.array_equal(previous, truth)
     # The bright disc is where the truth is, not where the previous mask is.

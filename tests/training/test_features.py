@@ -19,7 +19,7 @@ from edgeseg.data.folder import Sample
 from edgeseg.errors import InputError
 from edgeseg.models.deeplab import deeplab_features
 from edgeseg.models.weights import get_weights, save_arrays
-from edgeseg.training import features
+from edgeseg.training import features, loop
 from edgeseg.training.config import FeaturesConfig, TrainConfig, build
 from edgeseg.training.feature_head import class_divergence, feature_loss, with_feature_head
 from edgeseg.training.loop import Trainer
@@ -110,21 +110,21 @@ def test_features_are_learned_and_the_head_is_left_out(config, photos):
     assert set(weights) == set(get_weights(network))
 
 
-def test_a_resumed_run_keeps_the_head(config, photos):
+def test_a_resumed_run_keeps_the_head(config, photos, monkeypatch):
     write_maps(photos)
     config = dataclasses.replace(config, checkpoint_every=25)
     whole_rows, whole = run(config, photos / "whole", photos)
-    trainer = Trainer(config, photos / "cut", root=photos)
-    check = trainer._check
+    rate = loop.learning_rate
 
-    def stop_at_30(parts, names):
-        check(parts, names)
-        if trainer.step == 30:
+    def stop_at_30(stages, step, optimizer):
+        if step == 30:
             raise KeyboardInterrupt
+        return rate(stages, step, optimizer)
 
-    trainer._check = stop_at_30
+    monkeypatch.setattr(loop, "learning_rate", stop_at_30)
     with pytest.raises(KeyboardInterrupt):
-        trainer.run(console=QUIET)
+        run(config, photos / "cut", photos)
+    monkeypatch.setattr(loop, "learning_rate", rate)
     rows, resumed = run(config, photos / "cut", photos, resume=True)
     assert rows[-1]["features"] == whole_rows[-1]["features"]
     for name, value in whole.items():

@@ -68,22 +68,22 @@ def test_sigterm_and_resume_give_the_very_same_weights(config, tmp_path, monkeyp
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train(config, whole, tmp_path)
 
-    check = Trainer._check
+    rate = loop.learning_rate
 
     def kill_at(step):
-        def check_and_kill(self, parts, names):
-            check(self, parts, names)
-            if self.step == step:
+        def rate_and_kill(stages, at, optimizer):
+            if at == step:
                 os.kill(os.getpid(), signal.SIGTERM)
+            return rate(stages, at, optimizer)
 
-        return check_and_kill
+        return rate_and_kill
 
     # In the middle of each stage, and between checkpoints.
     for step, resume in ((6, False), (17, True)):
-        monkeypatch.setattr(Trainer, "_check", kill_at(step))
+        monkeypatch.setattr(loop, "learning_rate", kill_at(step))
         with pytest.raises(Stopped, match=f"stopped at step {step + 1}.*--resume"):
             train(config, cut, tmp_path, resume=resume)
-    monkeypatch.setattr(Trainer, "_check", check)
+    monkeypatch.setattr(loop, "learning_rate", rate)
     train(config, cut, tmp_path, resume=True)
 
     expected = weights(whole)
