@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,12 +80,15 @@ def plan(candidates: list[Candidate], budget_ms: float) -> Plan:
 
 
 def measure(
-    models: list[str], effect: Effect, frame: np.ndarray, *, delegate: str, threads: int | None
+    models: list[str], effect: Effect, frame: np.ndarray, *, opened: Callable[[str], Segmenter]
 ) -> list[Candidate]:
-    """Measure each model and the effect on a frame of the source's size."""
+    """Measure each model and the effect on a frame of the source's size.
+
+    opened: opens a model with the settings that it shall run with.
+    """
     candidates = []
     for name in models:
-        with Segmenter(name, delegate=delegate, threads=threads) as segmenter:
+        with opened(name) as segmenter:
             network = invoke_ms(segmenter.interpreter)
             times = []
             for _ in range(REPEATS + 1):

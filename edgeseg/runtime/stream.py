@@ -217,7 +217,11 @@ class Stream:
             chosen = self._plan()
             model, cadence, reason = chosen.model, chosen.cadence, chosen.reason
             print(f"edgeseg: {reason}", file=sys.stderr)
-        segmenter = Segmenter(
+        return self._opened(model, cadence), reason
+
+    def _opened(self, model: str, cadence: int = 1) -> Segmenter:
+        settings = self.settings
+        return Segmenter(
             model,
             delegate=settings.delegate,
             threads=settings.threads,
@@ -226,7 +230,6 @@ class Stream:
             focus=settings.focus,
             cadence=cadence,
         )
-        return segmenter, reason
 
     def _plan(self) -> budget.Plan:
         settings = self.settings
@@ -240,8 +243,7 @@ class Stream:
             budget.alternatives(settings.model),
             self._effect,
             frame,
-            delegate=settings.delegate,
-            threads=settings.threads,
+            opened=self._opened,
         )
         return budget.plan(
             candidates,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
 from edgeseg import InputError, ModelSpec
+from edgeseg.runtime import budget
 from edgeseg.runtime.budget import Candidate, alternatives, budget_of, measure, plan
 from edgeseg.runtime.effects import make_effect
+from edgeseg.runtime.focus import GLANCE_EVERY
+from edgeseg.runtime.segmenter import Segmenter
 
 LARGE = Candidate("large", (320, 320), invoke_ms=20, rest_ms=4)
 SMALL = Candidate("small", (256, 256), invoke_ms=8, rest_ms=4)
@@ -52,7 +57,19 @@ def test_measured_on_the_bundled_model() -> None:
     assert names[0] == "person"
     spec = ModelSpec(name="person", width=8, height=8)
     frame = np.zeros((120, 160, 3), np.uint8)
-    found = measure(names[:1], make_effect("blur", spec=spec), frame, delegate="cpu", threads=1)
+    opened = functools.partial(Segmenter, delegate="cpu", threads=1)
+    found = measure(names[:1], make_effect("blur", spec=spec), frame, opened=opened)
     assert found[0].invoke_ms > 0
     assert found[0].rest_ms >= 0
     assert found[0].cost_ms(2) < found[0].cost_ms(1)
+
+
+@pytest.mark.parametrize("focus", [True, False])
+def test_glances_are_paid_for_where_there_are_any(monkeypatch, focus) -> None:
+    # A network that takes longer than everything together leaves nothing but the glances' share.
+    monkeypatch.setattr(budget, "invoke_ms", lambda interpreter: 1e6)
+    effect = make_effect("blur", spec=ModelSpec(name="person", width=8, height=8))
+    opened = functools.partial(Segmenter, focus=focus)
+    frame = np.zeros((120, 160, 3), np.uint8)
+    found = measure(["person"], effect, frame, opened=opened)
+    assert found[0].rest_ms == (1e6 / GLANCE_EVERY if focus else 0)
