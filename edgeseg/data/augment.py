@@ -20,6 +20,9 @@ class AugmentConfig:
     spin: share of photos that are turned by any angle, for people who are not upright;
     mosaic: share of images that are four photos at half the size, for small people and
         for things beside them (Bochkovskiy et al. 2020, YOLOv4);
+    hue: share of photos with a mask whose hues are turned by any angle; hue_things: of
+        photos without a person, behind composites too: a thing in the colours of skin is
+        still none. Some of the others should be, or odd colours alone would say "nobody";
     things: share of the composites whose background is a training photo without a person
         instead of one of `backgrounds`;
     elastic: standard deviation of the deformation in pixels, 0 for none;
@@ -39,6 +42,8 @@ class AugmentConfig:
     contrast: float = 0.2
     gamma: float = 0.25
     colour: float = 0.12
+    hue: float = 0.0
+    hue_things: float = 0.0
     saturation: float = 0.3
     low_light: float = 0.06
     noise: float = 0.12
@@ -156,6 +161,14 @@ def photometric(rng: np.random.Generator, image: np.ndarray, config: AugmentConf
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     return image
+
+
+def turn_hue(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """All hues turned by one random angle; lightness and saturation stay (HLS)."""
+    hls = cv2.cvtColor(image, cv2.COLOR_BGR2HLS_FULL)
+    # Of eight bits the full circle: the sum wraps around as the hue does.
+    hls[..., 0] += np.uint8(rng.integers(256))
+    return cv2.cvtColor(hls, cv2.COLOR_HLS2BGR_FULL)
 
 
 def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import InputError
 from ..preprocess import model_pixels, resize
 from ..spec import ModelSpec
-from .augment import AugmentConfig, photometric, warp, warp_matrix
+from .augment import AugmentConfig, photometric, turn_hue, warp, warp_matrix
 from .batch import Batch
 from .batch_processes import batches_from_processes
 from .example import Example, joined
@@ -130,7 +130,11 @@ class Pipeline:
         if self.features is not None:
             grid = (self.feature_grid[0] // part, self.feature_grid[1] // part)
             features = self.features.warped(sample, matrix, shape, size, grid)
-        return Example(warp(image, matrix, size), warp(mask, matrix, size), features)
+        image = warp(image, matrix, size)
+        turned = config.hue_things if sample.mask is None else config.hue
+        if turned and rng.random() < turned:
+            image = turn_hue(rng, image)
+        return Example(image, warp(mask, matrix, size), features)
 
     def example(self, index: int) -> tuple[np.ndarray, np.ndarray, float, str, np.ndarray | None]:
         """Sample `index` of the run: pixels (h, w, channels), mask (h', w', 1), weight, name.

@@ -151,7 +151,7 @@ def _fit(
             rate = learning_rate((schedule,), index, OPTIMIZER)
             optimizer.learning_rate.assign(rate)
             parts = step(batch.tensor, *target.predict_on_batch(batch.tensor))
-            errors.append([parts[f"1/{stride}"] for stride in STRIDES])
+            errors.append([float(parts[f"1/{stride}"]) for stride in STRIDES])
             shown = " ".join(f"{error:.3f}" for error in errors[-1])
             progress.update(task, advance=1, note=f"unexplained {shown}")
     return errors

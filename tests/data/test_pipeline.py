@@ -244,3 +244,26 @@ def test_things_are_the_places_that_people_are_put_into(samples, tmp_path):
     assert 60 < red_outside(0.5)[0] < 200
     with pytest.raises(InputError, match=r"augment\.things"):
         Pipeline(groups[:1], (), spec, augment=dataclasses.replace(STILL, things=1.0))
+
+
+def test_hues_are_turned_where_asked_for(samples, tmp_path):
+    cv2.imwrite(str(tmp_path / "thing.png"), np.full((64, 96, 3), (0, 0, 200), np.uint8))
+    cv2.imwrite(str(tmp_path / "someone.png"), np.full((64, 96, 3), (0, 0, 200), np.uint8))
+    thing = Sample(tmp_path / "thing.png", None)
+    someone = Sample(tmp_path / "someone.png", samples[0].mask)
+    spec = ModelSpec("t", 96, 64, scale=(1.0,) * 3, offset=(0.0,) * 3)
+
+    def colours(sample, **hues):
+        augment = dataclasses.replace(STILL, **hues)
+        batch = Pipeline((Group("g", (sample,)),), (), spec, augment=augment).batch(0, 24)
+        return batch.pixels[:, 32, 48].astype(int)
+
+    for plain in (colours(thing, hue=1.0), colours(someone, hue_things=1.0)):
+        assert (plain == (200, 0, 0)).all()
+    for turned in (colours(thing, hue_things=1.0), colours(someone, hue=1.0)):
+        # Every hue may come, of the same lightness and saturation.
+        assert len(np.unique(turned, axis=0)) > 12
+        assert set(np.argmax(turned, axis=1)) == {0, 1, 2}
+        np.testing.assert_allclose(turned.max(1) + turned.min(1), 200, atol=4)
+    some = (colours(thing, hue_things=0.5) != (200, 0, 0)).any(axis=1)
+    assert 4 < some.sum() < 20
