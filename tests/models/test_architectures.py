@@ -170,6 +170,24 @@ def test_expansion_is_the_width_inside_the_bottlenecks():
         build("hourglass", keras=keras, expansion=1, **options)
 
 
+def test_dropout_drops_whole_channels_in_training_alone():
+    options = {"input_shape": (64, 64, 3), "width": 0.35, "encoder": "dense_entry"}
+    plain = build("hourglass", keras=keras, **options)
+    dropped = build("hourglass", keras=keras, dropout=0.5, **options)
+    dropped.set_weights(plain.get_weights())
+    image = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
+    np.testing.assert_allclose(dropped.predict_on_batch(image), plain.predict_on_batch(image))
+    for stride in (32, 16):
+        layer = dropped.get_layer(f"dropout{stride}")
+        channels = np.asarray(layer(np.ones((1, 3, 3, 400), np.float32), training=True))[0]
+        # Kept ones are doubled, so that the sum stays.
+        assert set(np.unique(channels)) == {0, 2}
+        assert (channels == channels[:1, :1]).all()
+        assert 130 < (channels[0, 0] > 0).sum() < 270
+    with pytest.raises(ValueError, match="dropout: got 1"):
+        build("hourglass", keras=keras, dropout=1, **options)
+
+
 def test_dense_entry_in_tf_keras_and_in_int8():
     options = {"input_shape": (64, 32, 3), "width": 0.35, "encoder": "dense_entry", "classes": 2}
     keras.utils.set_random_seed(0)
