@@ -16,6 +16,7 @@ CONFIG.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ from ..models.initialise import initialise, read_values
 from ..models.mobilenet_v2 import mobilenet_v2_encoder
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
-from .config import FeaturesConfig, OptimizerConfig, TrainConfig, load_config
+from .config import FeaturesConfig, OptimizerConfig, StageConfig, TrainConfig, load_config
+from .devices import Devices
+from .feed import made_ahead
 from .progress import noted_progress
 from .schedule import learning_rate
 from .sources import make_network
@@ -54,12 +57,19 @@ STRIDES = (4, 8, 16, 32)
 
 
 def teach_encoder(
-    config: TrainConfig, weights: Path, *, root: Path, console: Console, steps: int = STEPS
+    config: TrainConfig,
+    weights: Path,
+    *,
+    root: Path,
+    console: Console,
+    steps: int = STEPS,
+    batch: int = BATCH,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The encoder's weights by name, folded, and what it leaves unexplained.
 
     config: of the training that follows; its images, size and crop of the first stage,
-        its seed. root: folder that the configuration's paths are relative to.
+        its seed. root: folder that the configuration's paths are relative to. batch: images
+        of a step.
     Returns the weights, and at each of `STRIDES` the squared error as a share of the
     variance of what was to be answered, mean over the last 100 steps, float64 (4,).
     Raises InputError for another network, and for weights without one of its blocks.
@@ -78,7 +88,7 @@ def teach_encoder(
     options = {**config.model.options, "batch_norm": (NORMALIZED,)}
     model = dataclasses.replace(config.model, options=options)
     network = make_network(keras, dataclasses.replace(config, model=model), size)
-    stage = dataclasses.replace(config.stages[0], batch=BATCH)
+    stage = dataclasses.replace(config.stages[0], batch=batch, steps=steps, rate=RATES)
     pipeline = make_task(config, root).pipeline(stage, network)
     encoder = _encoder(keras, network, published)
     values = fold(read_values(weights))
@@ -88,7 +98,7 @@ def teach_encoder(
             raise InputError(f"{weights}: got no {name} for the encoder ({reason})")
     unfold(encoder, values, (pipeline.batch(i, BATCH).tensor for i in range(UNFOLD_BATCHES)))
     target = keras.Model(published.input, [published.get_layer(n).output for n in TARGETS])
-    errors = _fit(keras, encoder, target, pipeline, steps, config, console)
+    errors = _fit(keras, encoder, target, pipeline, stage, config.data.workers, console)
     return fold(get_weights(encoder)), np.mean(errors[-LAST:], axis=0)
 
 
@@ -134,23 +144,28 @@ def _fit(
     encoder: Any,
     target: Any,
     pipeline: Pipeline,
-    steps: int,
-    config: TrainConfig,
+    stage: StageConfig,
+    workers: int,
     console: Console,
 ) -> list[list[float]]:
     """Train `encoder`; returns the errors at each of `STRIDES` after each step."""
     optimizer = make_optimizer(keras, OPTIMIZER, encoder, slow={v.path for v in _blocks(encoder)})
     examples = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
-    step = make_step(keras, encoder, optimizer, _unexplained(keras, examples))
-    schedule = dataclasses.replace(config.stages[0], steps=steps, rate=RATES)
+    unexplained = _unexplained(keras, examples)
+
+    def loss(answers: Any, tensor: Any) -> dict[str, Any]:
+        # What is to be answered never leaves the device.
+        return unexplained(answers, *target(tensor, training=False))
+
+    step = make_step(keras, encoder, optimizer, loss)
+    place = functools.partial(Devices().place, keras)
+    batches = pipeline.batches(stage.batch, start=0, stop=stage.steps, workers=workers)
     errors = []
     with noted_progress(console) as progress:
-        task = progress.add_task("teaching the encoder", total=steps, note="")
-        batches = pipeline.batches(BATCH, start=0, stop=steps, workers=config.data.workers)
-        for index, batch in enumerate(batches):
-            rate = learning_rate((schedule,), index, OPTIMIZER)
-            optimizer.learning_rate.assign(rate)
-            parts = step(batch.tensor, *target.predict_on_batch(batch.tensor))
+        task = progress.add_task("teaching the encoder", total=stage.steps, note="")
+        for index, (_, (tensor, *_)) in enumerate(made_ahead(batches, place)):
+            optimizer.learning_rate.assign(learning_rate((stage,), index, OPTIMIZER))
+            parts = step(tensor, tensor)
             errors.append([float(parts[f"1/{stride}"]) for stride in STRIDES])
             shown = " ".join(f"{error:.3f}" for error in errors[-1])
             progress.update(task, advance=1, note=f"unexplained {shown}")
@@ -183,11 +198,11 @@ def _unexplained(keras: Any, examples: list[np.ndarray]) -> LossFunction:
     return loss
 
 
-def main(config: Path, weights: Path, output: Path, steps: int = STEPS) -> int:
+def main(config: Path, weights: Path, output: Path, steps: int = STEPS, batch: int = BATCH) -> int:
     """Teach the encoder of `config` by `weights` and write `output`; returns the exit code."""
     console = Console(stderr=True)
     values, left = teach_encoder(
-        load_config(config), weights, root=config.parent, console=console, steps=steps
+        load_config(config), weights, root=config.parent, console=console, steps=steps, batch=batch
     )
     save_arrays(values, output)
     shares = ", ".join(f"{error:.3f} at 1/{stride}" for error, stride in zip(left, STRIDES))
@@ -199,9 +214,10 @@ def _command(
     config: Path = typer.Argument(..., help="Training configuration."),  # noqa: B008
     weights: Path = typer.Argument(..., help="What edgeseg.training.entry wrote."),  # noqa: B008
     output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
-    steps: int = typer.Option(STEPS, help="Steps of the regression."),
+    steps: int = typer.Option(STEPS, min=1, help="Steps of the regression."),
+    batch: int = typer.Option(BATCH, min=1, help="Images of a step."),
 ) -> None:
-    raise typer.Exit(exit_code_of(lambda: main(config, weights, output, steps)))
+    raise typer.Exit(exit_code_of(lambda: main(config, weights, output, steps, batch)))
 
 
 if __name__ == "__main__":
