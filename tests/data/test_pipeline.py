@@ -40,12 +40,14 @@ def samples(tmp_path):
     return tuple(made)
 
 
-def classes(samples):
-    def decode(path):
-        ids = (cv2.imread(str(path), 0) > 127).astype(np.uint8)
-        ids[:8] = IGNORE
-        return ids
+def decode(path):
+    """Class ids; here, not in a function, so that other processes can import it."""
+    ids = (cv2.imread(str(path), 0) > 127).astype(np.uint8)
+    ids[:8] = IGNORE
+    return ids
 
+
+def classes(samples):
     return tuple(Labelled(s.image, s.mask, decode) for s in samples)
 
 
@@ -71,8 +73,9 @@ def test_batches_do_not_depend_on_the_number_of_workers(samples, make):
     assert not np.array_equal(runs[0][0].tensor, runs[0][1].tensor)
 
 
-def test_processes_make_the_batches_that_threads_make(samples):
-    pipelines = (binary_pipeline(samples, processes=each) for each in (False, True))
+@pytest.mark.parametrize("make", [binary_pipeline, class_pipeline])
+def test_processes_make_the_batches_that_threads_make(samples, make):
+    pipelines = (make(samples, processes=each) for each in (False, True))
     runs = [list(pipeline.batches(4, start=2, stop=9, workers=2)) for pipeline in pipelines]
     assert len(runs[1]) == 7
     for one, other in zip(*runs, strict=True):
