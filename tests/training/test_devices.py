@@ -45,7 +45,7 @@ def curve(count):
         weight[:2] = 0
         weight[5] = 4
         parts = step(tensor, truth.astype(np.int32), weight)
-        losses.append({name: float(value) for name, value in parts.items()})
+        losses.append(dict(zip(parts, map(float, parts.values()))))
     return losses
 
 print("CURVES" + json.dumps([curve(1), curve(2)]))
