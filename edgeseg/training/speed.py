@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.table import Table
 from ..errors import require
 from .config import TrainConfig
 from .devices import make_devices
+from .feed import made_ahead
 from .sources import make_network
 from .step import freeze, make_optimizer, make_step
 from .tasks import make_task
@@ -48,20 +50,22 @@ def measure_speed(
     pipeline = task.pipeline(stage, model)
     for sample in task.samples() if config.data.cache else ():
         pipeline.read(sample)
+    place = functools.partial(shared.place, keras)
+    made = pipeline.batches(
+        stage.batch, start=0, stop=BATCHES + WARM_UP, workers=config.data.workers, ahead=1
+    )
     batches, seconds = [], []
     last = time.perf_counter()
-    for batch in pipeline.batches(
-        stage.batch, start=0, stop=BATCHES + WARM_UP, workers=config.data.workers, ahead=1
-    ):
-        batches.append(batch)
+    for _, (tensor, truth, weight, *_) in made_ahead(made, place, count=1):
+        batches.append((tensor, truth, weight))
         seconds.append(time.perf_counter() - last)
         last = time.perf_counter()
     pipeline_rate = stage.batch * BATCHES / sum(seconds[WARM_UP:])
 
     seconds = []
-    for batch in batches:
+    for arrays in batches:
         last = time.perf_counter()
-        step(batch.tensor, batch.truth, batch.weight)
+        float(step(*arrays)["loss"])  # waits for the step, which JAX only sends
         seconds.append(time.perf_counter() - last)
     step_rate = stage.batch / float(np.median(seconds[WARM_UP:]))
     table = Table("what", "images/s", title=f"{stage.size[0]}x{stage.size[1]}, batch {stage.batch}")
