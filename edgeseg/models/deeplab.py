@@ -1,11 +1,11 @@
-"""DeepLab v3 on MobileNetV2, up to the features that its classes are read from."""
+"""DeepLab v3 on MobileNetV2, up to the features that its classes are read from, and these."""
 
 from __future__ import annotations
 
 from .blocks import Keras, Tensor, convolution
 from .mobilenet_v2 import mobilenet_v2_encoder
 
-FEATURES = 256
+FEATURES, CLASSES = 256, 21
 STRIDE = 16
 
 
@@ -20,10 +20,28 @@ def deeplab_features(*, keras: Keras, size: int) -> Tensor:
     """
     inputs = keras.Input((size, size, 3))
     encoder = mobilenet_v2_encoder(keras, inputs, width=1.0, batch_norm=False, output_stride=STRIDE)
-    x = encoder[STRIDE]
+    return keras.Model(inputs, _head(keras, encoder[STRIDE]))
+
+
+def deeplab_classes(*, keras: Keras, shape: tuple[int, int, int]) -> Tensor:
+    """A model from what block 16 answers, (height, width, channels), to scores of classes.
+
+    Of inputs of 32 n + 1 the encoder that is dilated at 1/16 and the one that strides to 1/32
+    answer the same at every second place, so that the same head reads either. Output:
+    float32 (N, height, width, 21), before the softmax, Pascal VOC's classes in its order: 0
+    is background, 15 person.
+    """
+    inputs = keras.Input(shape)
+    features = _head(keras, inputs)
+    return keras.Model(
+        inputs, convolution(keras, features, CLASSES, name="semantic", activate=False)
+    )
+
+
+def _head(keras: Keras, x: Tensor) -> Tensor:
     pooled = keras.layers.GlobalAveragePooling2D(keepdims=True)(x)
     pooled = convolution(keras, pooled, FEATURES, name="pool")
     beside = convolution(keras, x, FEATURES, name="aspp")
     pooled = keras.layers.UpSampling2D(beside.shape[1:3])(pooled)
     x = keras.layers.Concatenate()([pooled, beside])
-    return keras.Model(inputs, convolution(keras, x, FEATURES, name="concat_projection"))
+    return convolution(keras, x, FEATURES, name="concat_projection")

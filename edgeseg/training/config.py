@@ -83,7 +83,8 @@ class ModelConfig:
         the architecture, such as `channels` of unet.
     init: weights to start from, relative to the config's folder; empty for random
         ones. See `edgeseg.models.initialise`. init_others: weights that fill what those of
-        `init` have not, a decoder for an encoder say; relative to the same folder.
+        `init` have not, a decoder for an encoder say, each what those before it have not;
+        relative to the same folder.
     """
 
     name: str = "hourglass"
@@ -96,7 +97,7 @@ class ModelConfig:
     decoder_channels: tuple[int, ...] = (64, 48, 32, 24, 16)
     head_blocks: int = 0
     init: str = ""
-    init_others: str = ""
+    init_others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

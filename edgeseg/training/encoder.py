@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,26 +36,41 @@ from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, OptimizerConfig, StageConfig, TrainConfig, load_config
 from .devices import Devices
+from .encoder_loss import STRIDES, published_head, unexplained, with_classes
 from .feed import made_ahead
 from .progress import noted_progress
 from .schedule import learning_rate
 from .sources import make_network
 from .step import LossFunction, make_optimizer, make_step
 from .tasks import make_task
-from .thin import Bottleneck, narrowed, sampled_features
+from .thin import Bottleneck, narrowed, refit, sampled_features
 
-STEPS, BATCH = 2600, 24
+LAST_RATE = 1e-5
 # The blocks, which are nearly right, learn at a quarter of the entry's rate.
-RATES = (2e-3, 1e-5)
 OPTIMIZER = OptimizerConfig(warmup=100, encoder_scale=0.25, clip_norm=5.0)
 # The layers that get normalization while they learn.
 NORMALIZED = "entry"
-MEASURED_IMAGES, UNFOLD_BATCHES = 48, 8
+BATCH, MEASURED_IMAGES, UNFOLD_BATCHES = 24, 48, 8
 LAST = 100
 # Where both are compared: of the published encoder and of the hourglass's.
 TARGETS = (ENTRY_TARGET, "block05_add", "block12_add", "block16_project")
 ANSWERS = (ENTRY_END, *TARGETS[1:])
-STRIDES = (4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How long an encoder is taught, and by what.
+
+    batch: images of a step. rate: of the entry after the warm-up. classes: weight of the
+    classes' divergence beside the errors, 0 for none. start: weights to go on from, without
+    normalization, instead of the narrowed published ones.
+    """
+
+    steps: int = 2600
+    batch: int = 24
+    rate: float = 2e-3
+    classes: float = 0.0
+    start: Path | None = None
 
 
 def teach_encoder(
@@ -62,16 +79,15 @@ def teach_encoder(
     *,
     root: Path,
     console: Console,
-    steps: int = STEPS,
-    batch: int = BATCH,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    teaching: Teaching = Teaching(),  # noqa: B008
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """The encoder's weights by name, folded, and what it leaves unexplained.
 
     config: of the training that follows; its images, size and crop of the first stage,
-        its seed. root: folder that the configuration's paths are relative to. batch: images
-        of a step.
-    Returns the weights, and at each of `STRIDES` the squared error as a share of the
-    variance of what was to be answered, mean over the last 100 steps, float64 (4,).
+        its seed. root: folder that the configuration's paths are relative to.
+    Returns the weights, and means over the last 100 steps: by "1/4", "1/8", "1/16", "1/32" the
+    squared error as a share of the variance of what was to be answered; by "classes", where
+    they have a weight, the Kullback-Leibler divergence in nats.
     Raises InputError for another network, and for weights without one of its blocks.
     """
     keras = require("keras", extra="train")
@@ -85,21 +101,26 @@ def teach_encoder(
     keras.utils.set_random_seed(config.seed)
     size = config.stages[0].size
     published = _published(keras, config, weights)
-    options = {**config.model.options, "batch_norm": (NORMALIZED,)}
+    normalized = () if teaching.start else (NORMALIZED,)
+    options = {**config.model.options, "batch_norm": normalized}
     model = dataclasses.replace(config.model, options=options)
     network = make_network(keras, dataclasses.replace(config, model=model), size)
-    stage = dataclasses.replace(config.stages[0], batch=batch, steps=steps, rate=RATES)
+    rates = (teaching.rate, LAST_RATE)
+    stage = dataclasses.replace(
+        config.stages[0], batch=teaching.batch, steps=teaching.steps, rate=rates
+    )
     pipeline = make_task(config, root).pipeline(stage, network)
     encoder = _encoder(keras, network, published)
-    values = fold(read_values(weights))
-    values |= _narrowed(keras, published, encoder, pipeline, config.seed)
-    for name, reason in initialise(encoder, values).fresh:
-        if not name.startswith(NORMALIZED) or "_bn/" not in name:
-            raise InputError(f"{weights}: got no {name} for the encoder ({reason})")
-    unfold(encoder, values, (pipeline.batch(i, BATCH).tensor for i in range(UNFOLD_BATCHES)))
+    _fill(keras, encoder, published, pipeline, weights, teaching.start, config.seed)
     target = keras.Model(published.input, [published.get_layer(n).output for n in TARGETS])
-    errors = _fit(keras, encoder, target, pipeline, stage, config.data.workers, console)
-    return fold(get_weights(encoder)), np.mean(errors[-LAST:], axis=0)
+    examples = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
+    compared = unexplained(keras, examples)
+    if teaching.classes:
+        head = published_head(keras, published, weights)
+        compared = with_classes(keras, compared, head, teaching.classes)
+    parts = _fit(keras, encoder, target, compared, pipeline, stage, config.data.workers, console)
+    left = {name: float(np.mean([p[name] for p in parts[-LAST:]])) for name in parts[0]}
+    return fold(get_weights(encoder)), left
 
 
 def _published(keras: Any, config: TrainConfig, weights: Path) -> Any:
@@ -121,6 +142,30 @@ def _encoder(keras: Any, network: Any, published: Any) -> Any:
     return keras.Model(network.input, [*outputs, projected])
 
 
+def _fill(
+    keras: Any,
+    encoder: Any,
+    published: Any,
+    pipeline: Pipeline,
+    weights: Path,
+    start: Path | None,
+    seed: int,
+) -> None:
+    """What `encoder` begins with: `start`, and what that lacks narrowed from the published one."""
+    values = fold(read_values(weights))
+    values |= _narrowed(keras, published, encoder, pipeline, seed)
+    started = fold(read_values(start)) if start else {}
+    values |= started
+    for name, reason in initialise(encoder, values).fresh:
+        if not name.startswith(NORMALIZED) or "_bn/" not in name:
+            raise InputError(f"{start or weights}: got no {name} for the encoder ({reason})")
+    tensors = (pipeline.batch(i, BATCH).tensor for i in range(UNFOLD_BATCHES))
+    if start is None:
+        unfold(encoder, values, tensors)
+    elif f"{TARGETS[-1]}/kernel" not in started:
+        _fit_projection(keras, encoder, published, tensors)
+
+
 def _narrowed(
     keras: Any, published: Any, encoder: Any, pipeline: Pipeline, seed: int
 ) -> dict[str, np.ndarray]:
@@ -139,37 +184,47 @@ def _narrowed(
     return narrowed(values, blocks, blocks, Console(quiet=True))
 
 
+def _fit_projection(keras: Any, encoder: Any, published: Any, tensors: Iterator[Any]) -> None:
+    """Give the last projection, which trained weights have not, the values that answer best."""
+    layer = encoder.get_layer(TARGETS[-1])
+    deepest = keras.Model(encoder.input, layer.input)
+    pairs = [(deepest.predict_on_batch(t), published.predict_on_batch(t)) for t in tensors]
+    given, wanted = (np.concatenate(p).reshape(-1, p[0].shape[-1]) for p in zip(*pairs))
+    kernel, bias, _ = refit(given, wanted)
+    layer.kernel.assign(kernel[np.newaxis, np.newaxis])
+    layer.bias.assign(bias)
+
+
 def _fit(
     keras: Any,
     encoder: Any,
     target: Any,
+    compared: LossFunction,
     pipeline: Pipeline,
     stage: StageConfig,
     workers: int,
     console: Console,
-) -> list[list[float]]:
-    """Train `encoder`; returns the errors at each of `STRIDES` after each step."""
+) -> list[dict[str, float]]:
+    """Train `encoder`; returns what `compared` said of each step, without the sum."""
     optimizer = make_optimizer(keras, OPTIMIZER, encoder, slow={v.path for v in _blocks(encoder)})
-    examples = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
-    unexplained = _unexplained(keras, examples)
 
     def loss(answers: Any, tensor: Any) -> dict[str, Any]:
         # What is to be answered never leaves the device.
-        return unexplained(answers, *target(tensor, training=False))
+        return compared(answers, *target(tensor, training=False))
 
     step = make_step(keras, encoder, optimizer, loss)
     place = functools.partial(Devices().place, keras)
     batches = pipeline.batches(stage.batch, start=0, stop=stage.steps, workers=workers)
-    errors = []
+    said = []
     with noted_progress(console) as progress:
         task = progress.add_task("teaching the encoder", total=stage.steps, note="")
         for index, (_, (tensor, *_)) in enumerate(made_ahead(batches, place)):
             optimizer.learning_rate.assign(learning_rate((stage,), index, OPTIMIZER))
             parts = step(tensor, tensor)
-            errors.append([float(parts[f"1/{stride}"]) for stride in STRIDES])
-            shown = " ".join(f"{error:.3f}" for error in errors[-1])
+            said.append({name: float(part) for name, part in parts.items() if name != "loss"})
+            shown = " ".join(f"{part:.3f}" for part in said[-1].values())
             progress.update(task, advance=1, note=f"unexplained {shown}")
-    return errors
+    return said
 
 
 def _blocks(encoder: Any) -> list[Any]:
@@ -178,35 +233,22 @@ def _blocks(encoder: Any) -> list[Any]:
     return [variable for layer in layers for variable in layer.trainable_variables]
 
 
-def _unexplained(keras: Any, examples: list[np.ndarray]) -> LossFunction:
-    """Squared errors at each stride as shares of the variance of `examples`, and their sum.
-
-    At 1/4 each channel weighs alike: the entry is new, and what the deeper blocks read need
-    not vary much.
-    """
-    ops = keras.ops
-    alike = 1 / examples[0].var((0, 1, 2))
-    scales = [alike, *(1 / example.var((0, 1, 2)).mean() for example in examples[1:])]
-
-    def loss(answers, *truths):
-        errors = [
-            ops.mean(ops.square(answer - truth) * scale)
-            for answer, truth, scale in zip(answers, truths, scales)
-        ]
-        return {"loss": sum(errors), **{f"1/{s}": e for s, e in zip(STRIDES, errors)}}
-
-    return loss
-
-
-def main(config: Path, weights: Path, output: Path, steps: int = STEPS, batch: int = BATCH) -> int:
+def main(
+    config: Path,
+    weights: Path,
+    output: Path,
+    teaching: Teaching = Teaching(),  # noqa: B008
+) -> int:
     """Teach the encoder of `config` by `weights` and write `output`; returns the exit code."""
     console = Console(stderr=True)
     values, left = teach_encoder(
-        load_config(config), weights, root=config.parent, console=console, steps=steps, batch=batch
+        load_config(config), weights, root=config.parent, console=console, teaching=teaching
     )
     save_arrays(values, output)
-    shares = ", ".join(f"{error:.3f} at 1/{stride}" for error, stride in zip(left, STRIDES))
+    shares = ", ".join(f"{left[name]:.3f} at {name}" for name in left if name != "classes")
     console.print(f"{output}: of the variance is left unexplained {shares}")
+    if teaching.classes:
+        console.print(f"{output}: the classes are {left['classes']:.3f} nats apart")
     return 0
 
 
@@ -214,10 +256,14 @@ def _command(
     config: Path = typer.Argument(..., help="Training configuration."),  # noqa: B008
     weights: Path = typer.Argument(..., help="What edgeseg.training.entry wrote."),  # noqa: B008
     output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
-    steps: int = typer.Option(STEPS, min=1, help="Steps of the regression."),
-    batch: int = typer.Option(BATCH, min=1, help="Images of a step."),
+    steps: int = typer.Option(Teaching.steps, min=1, help="Steps of the regression."),
+    batch: int = typer.Option(Teaching.batch, min=1, help="Images of a step."),
+    rate: float = typer.Option(Teaching.rate, min=1e-6, help="Rate of the entry at first."),
+    classes: float = typer.Option(0.0, min=0.0, help="Weight of the classes' divergence."),
+    start: Path = typer.Option(None, help="Weights of the network to go on from."),  # noqa: B008
 ) -> None:
-    raise typer.Exit(exit_code_of(lambda: main(config, weights, output, steps, batch)))
+    teaching = Teaching(steps=steps, batch=batch, rate=rate, classes=classes, start=start)
+    raise typer.Exit(exit_code_of(lambda: main(config, weights, output, teaching)))
 
 
 if __name__ == "__main__":

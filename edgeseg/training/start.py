@@ -16,13 +16,13 @@ from .config import ModelConfig
 def initial_values(model: ModelConfig, root: Path) -> dict[str, np.ndarray]:
     """What the weights of `init` hold and, folded, those of `init_others` beyond them.
 
-    root: folder that both are relative to.
+    root: folder that all are relative to.
     """
     values = read_values(root / model.init)
-    if not model.init_others:
-        return values
-    # Folded, so that each layer comes from one of them as a whole.
-    return {**fold(read_values(root / model.init_others)), **fold(values)}
+    for others in model.init_others:
+        # Folded, so that each layer comes from one of them as a whole.
+        values = {**fold(read_values(root / others)), **fold(values)}
+    return values
 
 
 def start_network(network: Any, model: ModelConfig, root: Path) -> InitialiseReport | None:
@@ -33,8 +33,8 @@ def start_network(network: Any, model: ModelConfig, root: Path) -> InitialiseRep
     if not model.init:
         if model.init_others:
             raise InputError(
-                f"model.init_others: got {model.init_others!r} without init, expected both, or init"
+                f"model.init_others: got {list(model.init_others)} without init, expected both"
             )
         return None
-    names = [str(root / name) for name in (model.init, model.init_others) if name]
+    names = [str(root / name) for name in (model.init, *model.init_others)]
     return initialise(network, initial_values(model, root), origin=" and ".join(names))

@@ -17,8 +17,9 @@ from rich.console import Console
 from edgeseg.data.feature_maps import FeatureMaps
 from edgeseg.data.folder import Sample
 from edgeseg.errors import InputError
-from edgeseg.models.deeplab import deeplab_features
-from edgeseg.models.weights import get_weights, save_arrays
+from edgeseg.models.deeplab import deeplab_classes, deeplab_features
+from edgeseg.models.mobilenet_v2 import mobilenet_v2_encoder
+from edgeseg.models.weights import get_weights, save_arrays, set_weights
 from edgeseg.training import features, loop
 from edgeseg.training.config import FeaturesConfig, TrainConfig, build
 from edgeseg.training.feature_head import class_divergence, feature_loss, with_feature_head
@@ -251,6 +252,27 @@ def test_published_weights_fit_and_know_a_person(data_root):
         shares.append((classes.argmax(-1) == 15).mean())
     assert np.mean(shares[:3]) > 0.1
     assert np.mean(shares[3:]) < 0.01
+
+
+def test_the_head_reads_the_classes_from_a_striding_encoder_too():
+    """As the dilated one's at every second place, had the head no pooled image to look at."""
+    keras.utils.set_random_seed(1)
+    dilated = deeplab_features(keras=keras, size=65)
+    inputs = keras.Input((65, 65, 3))
+    striding = keras.Model(
+        inputs, mobilenet_v2_encoder(keras, inputs, width=1.0, batch_norm=False)[32]
+    )
+    head = deeplab_classes(keras=keras, shape=(3, 3, 320))
+    assert head.output_shape == (None, 3, 3, 21)
+    values = get_weights(dilated)
+    values["pool/kernel"] = np.zeros_like(values["pool/kernel"])
+    for model in (dilated, striding, head):
+        set_weights(model, values)
+    tensor = np.random.default_rng(0).uniform(-1, 1, (2, 65, 65, 3)).astype(np.float32)
+    kernel, bias = (get_weights(head)[f"semantic/{part}"] for part in ("kernel", "bias"))
+    expected = dilated.predict_on_batch(tensor)[:, ::2, ::2] @ kernel[0, 0] + bias
+    found = head.predict_on_batch(striding.predict_on_batch(tensor))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
 def test_several_classes_cannot_have_features(config, tmp_path):

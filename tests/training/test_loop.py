@@ -202,22 +202,30 @@ def test_initial_weights_are_loaded_and_learn_more_slowly(config, tmp_path):
     np.testing.assert_array_equal(trainer.state.weights["down0_conv1/kernel"], expected)
 
 
-def test_a_second_file_fills_what_the_first_has_not(config, tmp_path):
+def test_other_files_fill_in_turn_what_those_before_have_not(config, tmp_path):
     random = Trainer(config, tmp_path / "run", root=tmp_path).state.weights
-    values = {name: np.full(v.shape, 1.0, np.float32) for name, v in random.items()}
-    others = {name: np.full(v.shape, 2.0, np.float32) for name, v in values.items()}
-    part = {name: v for name, v in values.items() if name.startswith("down0")}
-    np.savez(tmp_path / "part.npz", **part)
-    np.savez(tmp_path / "others.npz", **others)
-    model = dataclasses.replace(config.model, init="part.npz", init_others="others.npz")
+
+    def filled(name, value, beginning=""):
+        values = {n: np.full(v.shape, value) for n, v in random.items() if n.startswith(beginning)}
+        np.savez(tmp_path / name, **values)
+        return set(values)
+
+    first = filled("first.npz", np.float32(1), "down0_conv1")
+    second = filled("second.npz", np.float32(2), "down0")
+    filled("third.npz", np.float32(3))
+    others = ("second.npz", "third.npz")
+    model = dataclasses.replace(config.model, init="first.npz", init_others=others)
     trainer = Trainer(dataclasses.replace(config, model=model), tmp_path / "run", root=tmp_path)
     assert not trainer.report.fresh
-    assert trainer.report.source == f"{tmp_path / 'part.npz'} and {tmp_path / 'others.npz'}"
+    paths = [tmp_path / name for name in ("first.npz", *others)]
+    assert trainer.report.source == " and ".join(map(str, paths))
+    assert first < second < set(random)
     for name, value in trainer.state.weights.items():
-        assert (value == (1.0 if name in part else 2.0)).all(), name
+        expected = 1 if name in first else 2 if name in second else 3
+        assert (value == expected).all(), name
 
-    model = dataclasses.replace(config.model, init="", init_others="others.npz")
-    with pytest.raises(InputError, match=r"got 'others\.npz' without init"):
+    model = dataclasses.replace(config.model, init="", init_others=("others.npz",))
+    with pytest.raises(InputError, match=r"got \['others\.npz'\] without init"):
         Trainer(dataclasses.replace(config, model=model), tmp_path / "run", root=tmp_path)
 
 

@@ -1,0 +1,63 @@
+"""What is compared while an encoder is taught: features at each stride, and their classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..models.deeplab import deeplab_classes
+from ..models.initialise import initialise
+from .step import LossFunction
+
+STRIDES = (4, 8, 16, 32)
+
+
+def unexplained(keras: Any, examples: list[np.ndarray]) -> LossFunction:
+    """Squared errors at each stride as shares of the variance of `examples`, and their sum.
+
+    At 1/4 each channel weighs alike: the entry is new, and what the deeper blocks read need
+    not vary much.
+    """
+    ops = keras.ops
+    alike = 1 / examples[0].var((0, 1, 2))
+    scales = [alike, *(1 / example.var((0, 1, 2)).mean() for example in examples[1:])]
+
+    def loss(answers, *truths):
+        errors = [
+            ops.mean(ops.square(answer - truth) * scale)
+            for answer, truth, scale in zip(answers, truths, scales)
+        ]
+        return {"loss": sum(errors), **{f"1/{s}": e for s, e in zip(STRIDES, errors)}}
+
+    return loss
+
+
+def with_classes(keras: Any, compared: LossFunction, head: Any, weight: float) -> LossFunction:
+    """`compared` and, at 1/32, how far the classes that `head` reads from both are apart.
+
+    The Kullback-Leibler divergence of the answers' from the target's, mean over places
+    (Hinton et al. 2015).
+    """
+    ops = keras.ops
+
+    def loss(answers, *truths):
+        truth, found = (
+            ops.log_softmax(head(features, training=False), axis=-1)
+            for features in (truths[-1], answers[-1])
+        )
+        apart = ops.mean(ops.sum(ops.exp(truth) * (truth - found), axis=-1))
+        parts = compared(answers, *truths)
+        return {**parts, "loss": parts["loss"] + weight * apart, "classes": apart}
+
+    return loss
+
+
+def published_head(keras: Any, published: Any, weights: Path) -> Any:
+    """The published head, from what block 16 answers to scores of classes."""
+    head = deeplab_classes(keras=keras, shape=published.output.shape[1:])
+    for name, reason in initialise(head, weights).fresh:
+        raise InputError(f"{weights}: got no {name} to read classes with ({reason})")
+    return head
