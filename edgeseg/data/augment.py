@@ -27,6 +27,9 @@ class AugmentConfig:
         instead of one of `backgrounds`;
     elastic: standard deviation of the deformation in pixels, 0 for none;
     elastic_grid: distance in pixels of the points that are moved.
+
+    Samples with a mask take no `elastic`, those with classes neither hues, things nor mosaics;
+    a pipeline refuses them. `composite` and `paste` are for masks as well.
     """
 
     crop: tuple[float, float] = (0.35, 1.3)

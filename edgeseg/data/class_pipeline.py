@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class ClassPipeline(Pipeline):
 
     margin: tuple[int, int] = (0, 0)
     border: BorderConfig = BorderConfig()
+    without_effect: ClassVar[tuple[str, ...]] = ("hue", "hue_things", "things", "mosaic")
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """Image uint8 (H, W, 3) BGR and class ids uint8 (H, W)."""

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -70,7 +71,16 @@ class Pipeline:
     feature_grid: tuple[int, int] = (0, 0)
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
 
+    # Of `augment`, what these samples are not changed by.
+    without_effect: ClassVar[tuple[str, ...]] = ("elastic",)
+
     def __post_init__(self) -> None:
+        for name in self.without_effect:
+            if getattr(self.augment, name):
+                raise InputError(
+                    f"augment.{name}: got {getattr(self.augment, name)} for samples that it has no "
+                    "effect on, expected 0"
+                )
         if self.augment.things and not self.things:
             raise InputError(
                 f"augment.things: got {self.augment.things} without a photo that has no mask, "

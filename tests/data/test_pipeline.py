@@ -270,3 +270,18 @@ def test_hues_are_turned_where_asked_for(samples, tmp_path):
         np.testing.assert_allclose(turned.max(1) + turned.min(1), 200, atol=4)
     some = (colours(thing, hue_things=0.5) != (200, 0, 0)).any(axis=1)
     assert 4 < some.sum() < 20
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (binary_pipeline, "elastic"),
+        (class_pipeline, "hue"),
+        (class_pipeline, "hue_things"),
+        (class_pipeline, "things"),
+        (class_pipeline, "mosaic"),
+    ],
+)
+def test_what_has_no_effect_on_the_samples_is_refused(samples, make, name):
+    with pytest.raises(InputError, match=rf"augment\.{name}: got 0\.5 .* expected 0"):
+        make(samples, augment=AugmentConfig(**{name: 0.5}))
