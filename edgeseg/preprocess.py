@@ -98,7 +98,10 @@ def to_tensor(frame: np.ndarray, spec: ModelSpec, previous: np.ndarray | None = 
 
 
 def to_scores(output: np.ndarray, spec: ModelSpec) -> np.ndarray:
-    """Float output (1, h, w, classes) -> float32 (h, w, classes), probabilities in [0, 1]."""
+    """Float output (1, h, w, classes) -> float32 (h, w, classes), probabilities in [0, 1].
+
+    As the model gives them, which is how they are enlarged best; see `ModelSpec.temperature`.
+    """
     scores = np.asarray(output, np.float32)[0]
     if spec.activation == "sigmoid":
         return 1 / (1 + np.exp(-scores))
@@ -106,6 +109,14 @@ def to_scores(output: np.ndarray, spec: ModelSpec) -> np.ndarray:
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
         return scores / scores.sum(axis=-1, keepdims=True)
     return scores
+
+
+def sharpened(scores: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """Probabilities, any shape, as they were before their logits went through a temperature."""
+    if spec.temperature == 1:
+        return scores
+    inside = scores**spec.temperature
+    return inside / (inside + (1 - scores) ** spec.temperature)
 
 
 def to_mask(scores: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -41,6 +41,9 @@ class ModelSpec:
     palette: one (red, green, blue) per label, 0..255.
     activation: what maps the output to probabilities: "none" (they are), "sigmoid"
         or "softmax".
+    temperature: what a mask's logits were divided by before they became its probabilities
+        (Guo et al. 2017). Enlarged bilinearly, soft probabilities put the border nearer to
+        where the logits have it. The runtime takes it back: `preprocess.sharpened`.
     description: one line for people.
     """
 
@@ -54,6 +57,7 @@ class ModelSpec:
     labels: tuple[str, ...] = ("person",)
     palette: tuple[tuple[int, int, int], ...] = ((64, 200, 120),)
     activation: str = "none"
+    temperature: float = 1.0
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -75,6 +79,11 @@ class ModelSpec:
             yield f"palette: got {len(self.palette)} colours, expected {len(self.labels)}"
         if self.activation not in ("none", "sigmoid", "softmax"):
             yield f"activation: got {self.activation!r}, expected none, sigmoid or softmax"
+        if not self.temperature > 0 or (self.temperature != 1 and not self.binary):
+            yield (
+                f"temperature: got {self.temperature} for {len(self.labels)} labels, expected a "
+                "positive number, and 1 for several"
+            )
 
     @property
     def colour_channels(self) -> int:

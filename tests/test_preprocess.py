@@ -9,7 +9,15 @@ from edgeseg.data.example import Example
 from edgeseg.data.folder import Sample
 from edgeseg.data.pipeline import Group, Pipeline
 from edgeseg.errors import InputError
-from edgeseg.preprocess import normalise, resize, sample, to_mask, to_scores, to_tensor
+from edgeseg.preprocess import (
+    normalise,
+    resize,
+    sample,
+    sharpened,
+    to_mask,
+    to_scores,
+    to_tensor,
+)
 from edgeseg.spec import ModelSpec
 
 SPEC = ModelSpec(name="tiny", width=8, height=4)
@@ -52,6 +60,15 @@ def test_activations():
     np.testing.assert_allclose(to_scores(logits, spec).sum(), 1, atol=1e-6)
     sigmoid = ModelSpec("one", 1, 1, activation="sigmoid")
     assert to_scores(logits[..., :1], sigmoid)[0, 0, 0] == 0.5
+
+
+def test_sharpening_takes_the_temperature_back():
+    logits = np.linspace(-6, 6, 25, dtype=np.float32).reshape(5, 5, 1)
+    soft, sharp = 1 / (1 + np.exp(-logits / 3)), 1 / (1 + np.exp(-logits))
+    spec = ModelSpec("one", 5, 5, temperature=3.0)
+    np.testing.assert_allclose(sharpened(soft, spec), sharp, atol=1e-6)
+    assert sharpened(np.array([0, 0.5, 1], np.float32), spec).tolist() == [0, 0.5, 1]
+    assert sharpened(soft, ModelSpec("one", 5, 5)) is soft
 
 
 def test_mask_keeps_its_values_at_another_size():

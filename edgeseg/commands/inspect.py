@@ -59,10 +59,12 @@ def _lines(facts: dict[str, Any]):
         yield "spec", facts["spec_problem"].removeprefix("spec: ")
     else:
         previous = ", previous mask as last channel" if spec["previous_mask"] else ""
+        softened = spec["temperature"] != 1
+        temperature = f", temperature {spec['temperature']:g}" if softened else ""
         yield (
             "spec",
             f"{spec['name']}, {spec['width']}x{spec['height']} {spec['colour']}{previous}, "
-            f"labels {', '.join(spec['labels'])}",
+            f"labels {', '.join(spec['labels'])}{temperature}",
         )
     for device, title in (("edgetpu", "Edge TPU"), ("gpu", "GPU")):
         places = facts["placement"][device]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError, ModelError
-from ..preprocess import check_frame, to_mask, to_scores
+from ..preprocess import check_frame, sharpened, to_mask, to_scores
 from ..spec import ModelSpec, load_model
 from . import assets
 from .audit import Audit, ghost
@@ -289,7 +289,9 @@ class Segmenter:
 
     def _infer(self, pixels: np.ndarray, previous: np.ndarray | None) -> np.ndarray:
         before = None if previous is None else foreground(previous)
-        return to_scores(self._network.run(self._feeder.tensor(pixels, before)), self.spec)
+        output = self._network.run(self._feeder.tensor(pixels, before))
+        # Filters and effects want masks that are sure of themselves.
+        return sharpened(to_scores(output, self.spec), self.spec)
 
     def _audited(self, scores: np.ndarray, view: View) -> np.ndarray:
         """Scores without a past, where those with one have come to disagree with them."""

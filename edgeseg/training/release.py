@@ -1,9 +1,12 @@
-"""From the weights of a run to those that are released: a blend, and a calibrated threshold.
+"""From the weights of a run to those that are released: a blend, a threshold, a temperature.
 
 Averaging the weights of two points of one run often lies above both (Wortsman
 et al. 2022, "Model soups"); batch normalization is folded into its convolutions
 before that. Networks trained with few positives call too little at 0.5: a shift of
-the logits moves the threshold without a word to users.
+the logits moves the threshold without a word to users. Networks that were trained to overlap
+as well as possible are too sure of themselves: a temperature divides their logits, and a
+mask that is enlarged by others than this runtime gains too, see `ModelSpec.temperature`.
+The spec beside the weights has to state it; a temperature of 0.5 takes one of 2 back.
 
     python -m edgeseg.training.release A.npz=0.2 B.npz=0.8 --threshold 0.45 -o weights.npz
 """
@@ -21,8 +24,11 @@ from ..errors import InputError
 from ..models.folding import fold
 from ..models.weights import save_arrays
 from ..runtime.console import exit_code_of
+from .feature_head import PREFIX
 
 Arrays = dict[str, np.ndarray]
+
+KERNEL, BIAS = "logits/kernel", "logits/bias"
 
 
 def blend(weights: Sequence[Arrays], shares: Sequence[float]) -> Arrays:
@@ -50,27 +56,44 @@ def calibrate(weights: Arrays, threshold: float) -> Arrays:
     """
     if not 0 < threshold < 1:
         raise InputError(f"threshold: got {threshold}, expected more than 0 and less than 1")
-    bias = weights.get("logits/bias")
-    if bias is None or bias.shape != (1,):
-        raise InputError("weights: got no logits/bias of one class, expected a binary network")
     shift = np.float32(math.log((1 - threshold) / threshold))
-    return {**weights, "logits/bias": bias + shift}
+    return {**weights, BIAS: _bias(weights) + shift}
+
+
+def soften(weights: Arrays, temperature: float) -> Arrays:
+    """Divide the logits of a binary network by `temperature`; 0.5 stays where it is.
+
+    Raises InputError for one that is not positive, and for a network of several classes.
+    """
+    if not temperature > 0:
+        raise InputError(f"temperature: got {temperature}, expected a positive number")
+    factor = np.float32(1 / temperature)
+    return {**weights, BIAS: _bias(weights) * factor, KERNEL: weights[KERNEL] * factor}
+
+
+def _bias(weights: Arrays) -> np.ndarray:
+    bias = weights.get(BIAS)
+    if bias is None or bias.shape != (1,) or KERNEL not in weights:
+        raise InputError("weights: got no logits of one class, expected a binary network")
+    return bias
 
 
 def _read(argument: str) -> tuple[Arrays, float]:
     path, _, share = argument.partition("=")
     try:
         with np.load(path) as archive:
-            return fold(dict(archive)), float(share or 1)
+            # A head for training alone is not released.
+            values = {n: v for n, v in archive.items() if not n.startswith(PREFIX)}
+            return fold(values), float(share or 1)
     except (OSError, ValueError) as error:
         raise InputError(f"{argument}: got no FILE.npz=SHARE that can be read ({error})") from None
 
 
-def main(files: list[str], output: Path, threshold: float = 0.5) -> int:
-    """Blend FILE.npz=SHARE ..., calibrate, write `output`; returns the exit code."""
+def main(files: list[str], output: Path, threshold: float = 0.5, temperature: float = 1.0) -> int:
+    """Blend FILE.npz=SHARE ..., calibrate, soften, write `output`; returns the exit code."""
     parts = [_read(argument) for argument in files]
     weights = blend([arrays for arrays, _ in parts], [share for _, share in parts])
-    save_arrays(calibrate(weights, threshold), output)
+    save_arrays(soften(calibrate(weights, threshold), temperature), output)
     return 0
 
 
@@ -78,8 +101,9 @@ def _command(
     files: list[str] = typer.Argument(..., help="FILE.npz=SHARE, any number."),  # noqa: B008
     output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
     threshold: float = typer.Option(0.5, help="Probability that shall become 0.5."),
+    temperature: float = typer.Option(1.0, help="What the logits are divided by."),
 ) -> None:
-    raise typer.Exit(exit_code_of(lambda: main(files, output, threshold)))
+    raise typer.Exit(exit_code_of(lambda: main(files, output, threshold, temperature)))
 
 
 if __name__ == "__main__":

@@ -49,11 +49,13 @@ def test_interpreter_tells_the_same_of_inputs_and_outputs(person):
         assert told["zero_point"] == real.zero_point
 
 
-def test_text_for_people(run):
+def test_text_for_people(run, person):
     text = run("inspect", "person").stdout
     assert "CONV_2D" in text
     assert "multiply-adds" in text
     assert "operators (predicted)" in text
+    spec = read_spec(person)
+    assert (f"temperature {spec.temperature:g}" in text) == (spec.temperature != 1)
     assert len(run("inspect", "person", "--operators").stdout.splitlines()) > 60
 
 

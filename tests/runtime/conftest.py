@@ -100,7 +100,12 @@ def honest() -> Callable[[np.ndarray], np.ndarray]:
 def fake_model(tmp_path: Path, person_model: bytes) -> Callable[..., Path]:
     """Writes a .tflite with a spec of 32x32 raw pixels; what runs it is chosen with `on_cpu`."""
 
-    def write(*, previous_mask: bool = False, labels: tuple[str, ...] = ("bright",)) -> Path:
+    def write(
+        *,
+        previous_mask: bool = False,
+        labels: tuple[str, ...] = ("bright",),
+        temperature: float = 1.0,
+    ) -> Path:
         spec = ModelSpec(
             name="fake",
             width=32,
@@ -110,6 +115,7 @@ def fake_model(tmp_path: Path, person_model: bytes) -> Callable[..., Path]:
             previous_mask=previous_mask,
             labels=labels,
             palette=tuple((10 * i, 200, 40) for i in range(len(labels))),
+            temperature=temperature,
         )
         # Without a usable golden frame a delegate is compared with the CPU on a pattern.
         entries = {SPEC_ENTRY: spec.to_json().encode(), "golden.png": b"", "golden_mask.png": b""}

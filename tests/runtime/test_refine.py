@@ -118,6 +118,14 @@ def test_bad_frames_are_told() -> None:
                 segmenter.segment(bad)
 
 
+def test_a_models_temperature_is_taken_back(fake_model, fake_interpreter, on_cpu) -> None:
+    on_cpu(fake_interpreter(lambda stored: np.full((1, 32, 32, 1), 0.8)))
+    with Segmenter(fake_model(temperature=2.0), delegate="cpu") as segmenter:
+        mask = segmenter.segment(np.zeros((40, 60, 3), np.uint8))
+    # Twice the logits: log odds of 4 become those of 16.
+    np.testing.assert_allclose(mask, 16 / 17, atol=0.01)
+
+
 def test_classes_have_scores_and_labels(fake_model, fake_interpreter, on_cpu) -> None:
     def three(stored: np.ndarray) -> np.ndarray:
         level = stored[..., 0] / 255

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from edgeseg.errors import InputError
-from edgeseg.training.release import blend, calibrate, main
+from edgeseg.training.release import blend, calibrate, main, soften
 
 
 def weights(value: float) -> dict[str, np.ndarray]:
     return {
         "stem/kernel": np.full((3, 3, 3, 4), value, np.float32),
+        "logits/kernel": np.full((1, 1, 4, 1), value, np.float32),
         "logits/bias": np.full(1, value, np.float32),
     }
 
@@ -24,6 +25,27 @@ def test_calibration_makes_the_threshold_one_half():
     shifted = calibrate(weights(0.0), 0.45)["logits/bias"][0]
     logit = np.log(0.45 / 0.55)
     assert 1 / (1 + np.exp(-(logit + shifted))) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_temperature_divides_the_logits_and_its_inverse_takes_it_back(tmp_path):
+    soft = soften(weights(6.0), 2)
+    assert (soft["logits/kernel"] == 3).all()
+    assert (soft["logits/bias"] == 3).all()
+    assert (soft["stem/kernel"] == 6).all()
+    np.savez(tmp_path / "a.npz", **weights(6.0))
+    main([f"{tmp_path}/a.npz"], tmp_path / "b.npz", 0.4, 2.0)
+    main([f"{tmp_path}/b.npz"], tmp_path / "c.npz", temperature=0.5)
+    back = np.load(tmp_path / "c.npz")
+    np.testing.assert_allclose(back["logits/kernel"], 6)
+    np.testing.assert_allclose(back["logits/bias"], calibrate(weights(6.0), 0.4)["logits/bias"])
+
+
+def test_a_head_for_training_alone_is_left_out(tmp_path):
+    head = {"features_answer/bias": np.ones(3, np.float32)}
+    np.savez(tmp_path / "a.npz", **weights(1.0), **head)
+    np.savez(tmp_path / "b.npz", **weights(3.0))
+    main([f"{tmp_path}/a.npz", f"{tmp_path}/b.npz"], tmp_path / "out.npz")
+    assert set(np.load(tmp_path / "out.npz").files) == set(weights(0))
 
 
 def test_files_are_read_blended_and_written(tmp_path):
@@ -52,7 +74,9 @@ def test_normalization_is_folded_before_the_blend(tmp_path):
         (lambda: blend([weights(1)], [0]), "shares: got"),
         (lambda: blend([weights(1), {"x": np.zeros(1)}], [1, 1]), "different names"),
         (lambda: calibrate(weights(1), 1.0), "threshold: got 1.0"),
-        (lambda: calibrate({"logits/bias": np.zeros(3)}, 0.4), "binary network"),
+        (lambda: calibrate({"logits/bias": np.zeros(3)}, 0.4), "one class, expected a binary"),
+        (lambda: soften({"logits/bias": np.zeros(3)}, 2.0), "one class, expected a binary"),
+        (lambda: soften(weights(1), 0.0), "temperature: got 0.0"),
         (lambda: main(["missing.npz=1"], "out.npz"), "missing.npz=1: got no"),
     ],
 )
