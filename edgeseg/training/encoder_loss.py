@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..models.deeplab import deeplab_classes
 from ..models.initialise import initialise
+from .losses import divergence
 from .step import LossFunction
 
 STRIDES = (4, 8, 16, 32)
@@ -44,11 +45,8 @@ def with_classes(keras: Any, compared: LossFunction, head: Any, weight: float) -
     ops = keras.ops
 
     def loss(answers, *truths):
-        truth, found = (
-            ops.log_softmax(head(features, training=False), axis=-1)
-            for features in (truths[-1], answers[-1])
-        )
-        apart = ops.mean(ops.sum(ops.exp(truth) * (truth - found), axis=-1))
+        truth, found = (head(deepest[-1], training=False) for deepest in (truths, answers))
+        apart = ops.mean(divergence(ops, truth, found))
         parts = compared(answers, *truths)
         return {**parts, "loss": parts["loss"] + weight * apart, "classes": apart}
 

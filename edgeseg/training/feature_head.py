@@ -7,6 +7,7 @@ from typing import Any
 from ..data.feature_maps import FeatureMaps
 from ..errors import InputError
 from .config import FeaturesConfig
+from .losses import divergence
 
 PREFIX = "features_"
 
@@ -62,10 +63,9 @@ def class_divergence(ops: Any, answer: Any, wanted: Any, weight: Any, maps: Feat
     """
     kernel, bias = (ops.convert_to_tensor(part, "float32") for part in maps.last_layer())
 
-    def log_probabilities(features: Any) -> Any:
-        return ops.log_softmax(ops.matmul(features, kernel) + bias, axis=-1)
+    def scores(features: Any) -> Any:
+        return ops.matmul(features, kernel) + bias
 
-    truth = log_probabilities(ops.cast(wanted, "float32") * maps.scale)
-    found = log_probabilities(ops.cast(answer, "float32"))
-    apart = ops.mean(ops.sum(ops.exp(truth) * (truth - found), axis=-1), axis=(1, 2))
+    truth, found = scores(ops.cast(wanted, "float32") * maps.scale), ops.cast(answer, "float32")
+    apart = ops.mean(divergence(ops, truth, scores(found)), axis=(1, 2))
     return ops.sum(weight * apart) / ops.maximum(ops.sum(weight), 1e-6)

@@ -235,6 +235,12 @@ def class_loss(
 # Common -----------------------------------------------------------------------
 
 
+def divergence(ops: Any, wanted: Tensor, found: Tensor) -> Tensor:
+    """Kullback-Leibler divergence in nats of `found` from `wanted`, logits (..., K) -> (...)."""
+    wanted, found = (ops.log_softmax(logits, axis=-1) for logits in (wanted, found))
+    return ops.sum(ops.exp(wanted) * (wanted - found), axis=-1)
+
+
 def enlarged(ops: Any, values: Tensor, times: int) -> Tensor:
     """Bilinear, pixel centres as in use: float32 (N, h, w, K) -> (N, times * h, times * w, K)."""
     if times == 1:
