@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,19 +74,28 @@ def images_in(folder: str | Path) -> list[Path]:
 def read_pairs(
     root: str | Path,
     *,
+    masks: str | Path | None = None,
     negatives: Iterable[str] = ("neg", "object"),
+    families: Collection[str] = (),
+    leave_out: Collection[str] = (),
     problems: list[Problem] | None = None,
 ) -> list[Sample]:
     """Samples of `root`/images with `root`/masks.
 
+    masks: another folder to take the masks from.
     negatives: families whose mask is empty and has no file.
+    families: the others are passed over; empty means all.
+    leave_out: names without suffix of images that are passed over.
     problems: a list that takes images whose mask is missing in any other family;
         without it the first one is an InputError that names the image.
     """
     samples: list[Sample] = []
+    folder = Path(root) / "masks" if masks is None else Path(masks)
     for image in images_in(Path(root) / "images"):
-        mask = Path(root) / "masks" / f"{image.stem}.png"
+        mask = folder / f"{image.stem}.png"
         sample = Sample(image, mask if mask.exists() else None)
+        if image.stem in leave_out or (families and sample.family not in families):
+            continue
         if sample.mask is None and sample.family not in set(negatives):
             problem = Problem(image, f"got no mask, expected {mask}")
             if problems is None:

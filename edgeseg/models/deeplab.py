@@ -23,6 +23,16 @@ def deeplab_features(*, keras: Keras, size: int) -> Tensor:
     return keras.Model(inputs, _head(keras, encoder[STRIDE]))
 
 
+def deeplab_scores(*, keras: Keras, size: int) -> Tensor:
+    """The whole network: scores of Pascal VOC's classes, float32 (N, n + 1, n + 1, 21).
+
+    size, input and names as of `deeplab_features`; the scores are those before the softmax.
+    """
+    features = deeplab_features(keras=keras, size=size)
+    scores = convolution(keras, features.output, CLASSES, name="semantic", activate=False)
+    return keras.Model(features.input, scores)
+
+
 def deeplab_classes(*, keras: Keras, shape: tuple[int, int, int]) -> Tensor:
     """A model from what block 16 answers, (height, width, channels), to scores of classes.
 

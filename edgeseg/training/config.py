@@ -30,12 +30,15 @@ class GroupConfig:
     folder: holds images/ and masks/, or only images with `masks = false`; with a
         `reader` it is the split that the reader takes.
     families: file name prefixes up to the first underscore; empty means all.
+    labels: folder, relative to the config's, of masks that take the place of those in
+        masks/, as `edgeseg.training.relabel` writes them.
     share: weight of the draw. weight: weight in the loss. crop: own crop range.
     """
 
     folder: str
     families: tuple[str, ...] = ()
     masks: bool = True
+    labels: str = ""
     share: float = 1.0
     weight: float = 1.0
     crop: tuple[float, float] | None = None
@@ -48,6 +51,8 @@ class DataConfig:
     reader: a name of `data.readers.READERS` for data with classes; empty for binary
         masks in plain folders. classes: a subset of the classes, COCO alone.
     validation: folder (or split) that chooses between models.
+    leave_out: names without suffix of images that are never trained on, such as copies of
+        what validates.
     holdout: last share of each split that is kept out of training and, where
         validation names the same split, is what validation sees.
     tile: validate by overlapping tiles at the images' own size, for networks that
@@ -62,6 +67,7 @@ class DataConfig:
     validation: str
     reader: str = ""
     classes: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
     holdout: float = 0.0
     tile: bool = False
     border: BorderConfig = BorderConfig()

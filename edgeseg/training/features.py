@@ -110,7 +110,7 @@ def main(config: TrainConfig, weights: Path, *, root: Path, console: Console) ->
             f"{config.name}: got no features.folder, expected where the maps shall lie"
         )
     keras = require("keras", extra="train")
-    task = BinaryTask(config, root / config.data.root)
+    task = BinaryTask(config, root / config.data.root, labels=root)
     samples = task.trained()
     model = deeplab_features(keras=keras, size=SIZE)
     load_weights(model, weights)

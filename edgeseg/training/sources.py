@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,54 @@ from .config import GroupConfig, TrainConfig
 
 
 def read_groups(
-    config: TrainConfig, root: Path, problems: list[Problem] | None = None
+    config: TrainConfig,
+    root: Path,
+    problems: list[Problem] | None = None,
+    *,
+    labels: Path | None = None,
 ) -> tuple[Group, ...]:
     """The groups of the configuration with their samples.
 
+    labels: folder that a group's `labels` are relative to, by default `root`.
     problems: takes images without a mask; without it the first is an InputError.
     """
-    return tuple(_group(group, root, problems) for group in config.data.groups)
+    groups = []
+    for group in config.data.groups:
+        masks = (labels or root) / group.labels if group.labels else None
+        samples = read_group(
+            group, root, masks=masks, leave_out=config.data.leave_out, problems=problems
+        )
+        name = "+".join(group.families) or group.folder
+        groups.append(Group(name, tuple(samples), group.share, group.weight, group.crop))
+    return tuple(groups)
 
 
-def _group(config: GroupConfig, root: Path, problems: list[Problem] | None) -> Group:
-    folder = root / config.folder
-    if config.masks:
-        samples = read_pairs(folder, problems=problems)
+def read_group(
+    group: GroupConfig,
+    root: Path,
+    *,
+    masks: Path | None = None,
+    leave_out: Collection[str] = (),
+    problems: list[Problem] | None = None,
+) -> list[Sample]:
+    """The samples of one group, without those whose names are in `leave_out`.
+
+    masks: folder of masks instead of the group's own.
+    """
+    folder = root / group.folder
+    if masks is not None and not masks.is_dir():
+        raise InputError(f"{masks}: got no such folder; write it with edgeseg.training.relabel")
+    if group.masks:
+        samples = read_pairs(
+            folder, masks=masks, families=group.families, leave_out=leave_out, problems=problems
+        )
     else:
-        samples = read_backgrounds(folder)
-    if config.families:
-        samples = [sample for sample in samples if sample.family in config.families]
+        samples = [s for s in read_backgrounds(folder) if s.name not in leave_out]
+        if group.families:
+            samples = [sample for sample in samples if sample.family in group.families]
     if not samples:
-        raise InputError(f"{folder}: got no samples of the families {config.families}")
-    name = "+".join(config.families) or config.folder
-    return Group(name, tuple(samples), config.share, config.weight, config.crop)
+        raise InputError(f"{folder}: got no samples of the families {group.families}")
+    return samples
 
 
 def read_validation(

@@ -72,7 +72,9 @@ def make_task(config: TrainConfig, root: Path, *, skip_bad: bool = False) -> Tas
         features = FeatureMaps.load(folder, root=root / config.data.root)
         if config.features.classes:
             features.last_layer()  # before anything starts, not at the first step
-    return BinaryTask(config, root / config.data.root, skip_bad=skip_bad, features=features)
+    return BinaryTask(
+        config, root / config.data.root, labels=root, skip_bad=skip_bad, features=features
+    )
 
 
 class BinaryTask:
@@ -85,13 +87,14 @@ class BinaryTask:
         config: TrainConfig,
         root: Path,
         *,
+        labels: Path | None = None,
         skip_bad: bool = False,
         features: FeatureMaps | None = None,
     ) -> None:
         self.config, self.root, self.features = config, root, features
         self.problems: list[Problem] = []
         collect = self.problems if skip_bad else None
-        self.groups = read_groups(config, root, collect)
+        self.groups = read_groups(config, root, collect, labels=labels)
         self.validation = read_validation(config, root, collect)
         backgrounds = config.data.backgrounds
         self.backgrounds = tuple(read_backgrounds(root / backgrounds)) if backgrounds else ()
