@@ -153,14 +153,41 @@ def test_dense_entry_takes_the_place_of_the_first_blocks_alone():
     assert other["decoder32_reduce/kernel"] == (1, 1, 6 * 80, 12)
 
 
+def test_fused_entry_is_dense_down_to_an_eighth_and_the_same_behind():
+    options = {"input_shape": (64, 32, 3), "width": 0.5, "decoder_channels": (12, 8, 8, 4)}
+    options["output_stride"] = 4
+    dense = build("hourglass", keras=keras, encoder="dense_entry", **options)
+    fused = build("hourglass", keras=keras, encoder="fused_entry", **options)
+    assert fused.output_shape == dense.output_shape
+    shapes = {name: value.shape for name, value in get_weights(dense).items()}
+    other = {name: value.shape for name, value in get_weights(fused).items()}
+    assert {name.split("_")[0] for name in set(shapes) - set(other)} == {
+        *("entry4", "block03", "block04", "block05")
+    }
+    new = {name: shape for name, shape in other.items() if name not in shapes}
+    assert {name: shape for name, shape in new.items() if name.endswith("kernel")} == {
+        "entry8_expand/kernel": (3, 3, 32, 80),
+        "entry8_project/kernel": (1, 1, 80, 16),
+        "entry8_mix_expand/kernel": (3, 3, 16, 80),
+        "entry8_mix_project/kernel": (1, 1, 80, 16),
+    }
+    # So that trained weights fit everything that is there as well.
+    assert all(shapes[name] == other[name] for name in set(shapes) & set(other))
+
+
 def test_expansion_is_the_width_inside_the_bottlenecks():
     options = {"input_shape": (32, 32, 3), "width": 0.5, "output_stride": 4}
     options["decoder_channels"] = (8, 8, 8, 4)
-    for encoder, own in (("mobilenet_v2", 6), ("dense_entry", 6), ("plain", 2)):
+    own_of = {"mobilenet_v2": 6, "dense_entry": 6, "fused_entry": 6, "plain": 2}
+    for encoder, own in own_of.items():
         usual = get_weights(build("hourglass", keras=keras, encoder=encoder, **options))
         other = build("hourglass", keras=keras, encoder=encoder, expansion=4, **options)
         widened = get_weights(other)
-        expanding = [name for name in usual if name.endswith("_expand/kernel")]
+        expanding = [
+            name
+            for name in usual
+            if name.endswith("_expand/kernel") and not name.startswith("entry")
+        ]
         assert expanding
         assert set(widened) == set(usual)
         for name in expanding:
@@ -188,8 +215,9 @@ def test_dropout_drops_whole_channels_in_training_alone():
         build("hourglass", keras=keras, dropout=1, **options)
 
 
-def test_dense_entry_in_tf_keras_and_in_int8():
-    options = {"input_shape": (64, 32, 3), "width": 0.35, "encoder": "dense_entry", "classes": 2}
+@pytest.mark.parametrize("encoder", ["dense_entry", "fused_entry"])
+def test_dense_entry_in_tf_keras_and_in_int8(encoder):
+    options = {"input_shape": (64, 32, 3), "width": 0.35, "encoder": encoder, "classes": 2}
     keras.utils.set_random_seed(0)
     model = build("hourglass", keras=keras, **options)
     other = build("hourglass", keras=tf_keras, **options)
