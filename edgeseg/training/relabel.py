@@ -180,8 +180,11 @@ def _command(
     weights: Path = typer.Argument(..., help="Weights of its network, temperature 1."),  # noqa: B008
     deeplab: Path = typer.Argument(..., help="The published DeepLab's weights, width 1.0."),  # noqa: B008
     size: list[int] = typer.Option([288, 352, 416], help="Sides of the network's square inputs."),  # noqa: B008
+    share: float = typer.Option(Opinions.deeplab, "--deeplab", help="Of DeepLab's log odds."),
+    shift: float = typer.Option(Opinions.shift, help="Added to the log odds."),
 ) -> None:
-    opinions = Opinions(sizes=tuple((side, side) for side in size))
+    sizes = tuple((side, side) for side in size)
+    opinions = Opinions(sizes=sizes, deeplab=share, shift=shift)
     run = lambda: main(  # noqa: E731
         load_config(config),
         weights,
