@@ -16,7 +16,6 @@ CONFIG.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,20 +33,14 @@ from ..models.initialise import initialise, read_values
 from ..models.mobilenet_v2 import mobilenet_v2_encoder
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
-from .config import FeaturesConfig, OptimizerConfig, StageConfig, TrainConfig, load_config
-from .devices import Devices
+from .config import FeaturesConfig, TrainConfig, load_config
 from .encoder_loss import STRIDES, published_head, unexplained, with_classes
-from .feed import made_ahead
-from .progress import noted_progress
-from .schedule import learning_rate
+from .regression import fit_to
 from .sources import make_network
-from .step import LossFunction, make_optimizer, make_step
 from .tasks import make_task
 from .thin import Bottleneck, narrowed, refit, sampled_features
 
 LAST_RATE = 1e-5
-# The blocks, which are nearly right, learn at a quarter of the entry's rate.
-OPTIMIZER = OptimizerConfig(warmup=100, encoder_scale=0.25, clip_norm=5.0)
 # The layers that get normalization while they learn.
 NORMALIZED = "entry"
 BATCH, MEASURED_IMAGES, UNFOLD_BATCHES = 24, 48, 8
@@ -118,7 +111,18 @@ def teach_encoder(
     if teaching.classes:
         head = published_head(keras, published, weights)
         compared = with_classes(keras, compared, head, teaching.classes)
-    parts = _fit(keras, encoder, target, compared, pipeline, stage, config.data.workers, console)
+    parts = fit_to(
+        keras,
+        encoder,
+        target,
+        compared,
+        pipeline,
+        stage,
+        slow={variable.path for variable in _blocks(encoder)},
+        workers=config.data.workers,
+        title="teaching the encoder",
+        console=console,
+    )
     left = {name: float(np.mean([p[name] for p in parts[-LAST:]])) for name in parts[0]}
     return fold(get_weights(encoder)), left
 
@@ -193,38 +197,6 @@ def _fit_projection(keras: Any, encoder: Any, published: Any, tensors: Iterator[
     kernel, bias, _ = refit(given, wanted)
     layer.kernel.assign(kernel[np.newaxis, np.newaxis])
     layer.bias.assign(bias)
-
-
-def _fit(
-    keras: Any,
-    encoder: Any,
-    target: Any,
-    compared: LossFunction,
-    pipeline: Pipeline,
-    stage: StageConfig,
-    workers: int,
-    console: Console,
-) -> list[dict[str, float]]:
-    """Train `encoder`; returns what `compared` said of each step, without the sum."""
-    optimizer = make_optimizer(keras, OPTIMIZER, encoder, slow={v.path for v in _blocks(encoder)})
-
-    def loss(answers: Any, tensor: Any) -> dict[str, Any]:
-        # What is to be answered never leaves the device.
-        return compared(answers, *target(tensor, training=False))
-
-    step = make_step(keras, encoder, optimizer, loss)
-    place = functools.partial(Devices().place, keras)
-    batches = pipeline.batches(stage.batch, start=0, stop=stage.steps, workers=workers)
-    said = []
-    with noted_progress(console) as progress:
-        task = progress.add_task("teaching the encoder", total=stage.steps, note="")
-        for index, (_, (tensor, *_)) in enumerate(made_ahead(batches, place)):
-            optimizer.learning_rate.assign(learning_rate((stage,), index, OPTIMIZER))
-            parts = step(tensor, tensor)
-            said.append({name: float(part) for name, part in parts.items() if name != "loss"})
-            shown = " ".join(f"{part:.3f}" for part in said[-1].values())
-            progress.update(task, advance=1, note=f"unexplained {shown}")
-    return said
 
 
 def _blocks(encoder: Any) -> list[Any]:

@@ -1,17 +1,20 @@
 """Another beginning for a trained hourglass: new first layers, fitted to what the old ones gave.
 
 The network of CONFIG shares its deeper layers with the trained hourglass whose weights WEIGHTS
-are and whose encoder is OTHER; its first layers are new. They learn by regression, on the augmented
-training images of CONFIG, to make the first shared layers (`TAPS`) answer as they do in the trained
-network, one part after the other being replaced without the rest noticing much (Hinton et al. 2015;
-Romero et al. 2015, "FitNets"). FILE gets the weights of the whole, to be the `init` of CONFIG.
+are and whose encoder is `--other`; its first layers are new. They learn by regression, on the
+augmented training images of CONFIG, to make the first shared layers (`TAPS`) answer as they do in
+the trained network (Hinton et al. 2015; Romero et al. 2015, "FitNets"). No mask is needed for that.
+With `--whole` everything learns, to answer alike to the end (`DEEP_TAPS`), at best with `--start`
+from what was fitted first. FILE gets the weights of the whole, to be the `init` of CONFIG.
 
     python -m edgeseg.training.graft CONFIG WEIGHTS -o FILE.npz
+    python -m edgeseg.training.graft CONFIG WEIGHTS --whole --start FILE.npz -o WHOLE.npz
 """
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +28,36 @@ from ..models.initialise import initialise, read_values
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, TrainConfig, load_config
-from .progress import noted_progress
+from .regression import fit_to
 from .sources import make_network
+from .step import LossFunction
 from .tasks import make_task
 
-# Layers of both networks that read what is new: their answers before any activation.
+# Layers of both networks, their answers before any activation: those that read what is new,
+# and those behind them that the rest depends on.
 TAPS = ("decoder4_skip", "decoder8_skip", "block06_expand")
-# What learns, and what of it has no weights to begin with and is normalized until it is folded.
-LEARNING, NEW = ("entry", "decoder4_skip"), "entry8"
-STEPS, BATCH, RATE = 1500, 32, 4e-3
+DEEP_TAPS = ("block10_expand", "decoder16_skip", "block13_expand", "decoder32_reduce", "logits")
+# What learns first; of it what has no values to begin with is normalized until it is folded.
+NEW, NORMALIZED = ("entry", "decoder4_skip"), "entry8"
+RATES, LAST_RATE = {False: 4e-3, True: 1e-3}, 1e-5
 MEASURED_IMAGES = 48
 LAST = 100
+
+
+@dataclass(frozen=True)
+class Grafting:
+    """How long is fitted, and what.
+
+    other: encoder of the trained network. batch: images of a step. whole: everything learns
+    and is compared to the end, instead of the new layers alone. start: weights of the grafted
+    network to go on from, without normalization.
+    """
+
+    other: str = "dense_entry"
+    steps: int = 900
+    batch: int = 32
+    whole: bool = False
+    start: Path | None = None
 
 
 def graft(
@@ -44,14 +66,12 @@ def graft(
     *,
     root: Path,
     console: Console,
-    other: str = "dense_entry",
-    steps: int = STEPS,
+    grafting: Grafting = Grafting(),  # noqa: B008
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Weights of the whole network by name, folded, and what each tap leaves unexplained.
 
     config: of the training that follows; its images, size and crop of the first stage,
-        its seed. root: folder that the configuration's paths are relative to. other: the
-        encoder that `weights` are of.
+        its seed. root: folder that the configuration's paths are relative to.
     Returns the weights, and by tap the squared error as a share of the variance of what was
     to be answered, mean over the last 100 steps.
     Raises InputError where `weights` lack a layer of their own network or a shared one.
@@ -60,34 +80,45 @@ def graft(
     # A second target of the training that follows is none of this one's.
     config = dataclasses.replace(config, features=FeaturesConfig())
     keras.utils.set_random_seed(config.seed)
+    taps = (*TAPS, *DEEP_TAPS) if grafting.whole else TAPS
     values = fold(read_values(weights))
-    target = _tapped(keras, _network(keras, config, encoder=other, batch_norm=False))
-    _fill(target, values, weights, new=())
-    network = _network(keras, config, batch_norm=(NEW,))
-    grafted = _tapped(keras, network)
-    _fill(network, values, weights, new=(NEW,))
-    for layer in grafted.layers:
-        layer.trainable = layer.name.startswith(LEARNING)
-    pipeline = make_task(config, root).pipeline(
-        dataclasses.replace(config.stages[0], batch=BATCH), network
+    target = _tapped(keras, _network(keras, config, encoder=grafting.other), taps)
+    _fill(target, values, weights)
+    normalized = () if grafting.start else (NORMALIZED,)
+    network = _network(keras, config, batch_norm=normalized)
+    learner = _tapped(keras, network, taps)
+    if grafting.start:
+        _fill(network, fold(read_values(grafting.start)), grafting.start)
+    else:
+        _fill(network, values, weights, new=NORMALIZED)
+    for layer in learner.layers:
+        layer.trainable = grafting.whole or layer.name.startswith(NEW)
+    rates = (RATES[grafting.whole], LAST_RATE)
+    stage = dataclasses.replace(
+        config.stages[0], batch=grafting.batch, steps=grafting.steps, rate=rates
     )
-    answers = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
-    _compile(keras, grafted, answers, steps)
-    left: list[list[float]] = []
-    with noted_progress(console) as progress:
-        task = progress.add_task("fitting the beginning", total=steps, note="")
-        for batch in pipeline.batches(BATCH, start=0, stop=steps, workers=config.data.workers):
-            grafted.reset_metrics()  # Keras would give the mean since the start
-            answer = target.predict_on_batch(batch.tensor)
-            total, *parts = grafted.train_on_batch(batch.tensor, answer)
-            left.append([float(part) for part in parts])
-            shown = " ".join(f"{part:.3f}" for part in left[-1])
-            progress.update(task, advance=1, note=f"unexplained {shown}")
-    means = np.mean(left[-LAST:], axis=0)
-    return fold(get_weights(network)), dict(zip(TAPS, map(float, means)))
+    pipeline = make_task(config, root).pipeline(stage, network)
+    examples = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
+    kept = [layer for layer in learner.layers if not layer.name.startswith(NEW)]
+    said = fit_to(
+        keras,
+        learner,
+        target,
+        _unexplained(keras, examples, taps),
+        pipeline,
+        stage,
+        slow={variable.path for layer in kept for variable in layer.trainable_variables},
+        workers=config.data.workers,
+        title="fitting the whole" if grafting.whole else "fitting the beginning",
+        console=console,
+    )
+    left = {name: float(np.mean([parts[name] for parts in said[-LAST:]])) for name in taps}
+    return fold(get_weights(network)), left
 
 
-def _network(keras: Any, config: TrainConfig, *, batch_norm: Any, encoder: str = "") -> Any:
+def _network(
+    keras: Any, config: TrainConfig, *, encoder: str = "", batch_norm: tuple[str, ...] = ()
+) -> Any:
     options = {**config.model.options, "batch_norm": batch_norm, "dropout": 0.0}
     if encoder:
         options["encoder"] = encoder
@@ -95,44 +126,41 @@ def _network(keras: Any, config: TrainConfig, *, batch_norm: Any, encoder: str =
     return make_network(keras, dataclasses.replace(config, model=model), config.stages[0].size)
 
 
-def _tapped(keras: Any, network: Any) -> Any:
-    return keras.Model(network.input, [network.get_layer(name).output for name in TAPS])
+def _tapped(keras: Any, network: Any, taps: tuple[str, ...]) -> Any:
+    return keras.Model(network.input, [network.get_layer(name).output for name in taps])
 
 
-def _fill(network: Any, values: dict[str, np.ndarray], weights: Path, *, new: tuple) -> None:
+def _fill(network: Any, values: dict[str, np.ndarray], origin: Path, *, new: str = "") -> None:
     for name, reason in initialise(network, values).fresh:
-        if not (new and name.startswith(new)):
-            raise InputError(f"{weights}: got no {name} for the network ({reason})")
+        if not new or not name.startswith(new):
+            raise InputError(f"{origin}: got no {name} for the network ({reason})")
 
 
-def _compile(keras: Any, grafted: Any, answers: list[np.ndarray], steps: int) -> None:
-    """Adam down a cosine, on squared errors as shares of the variance of each of `answers`."""
+def _unexplained(keras: Any, examples: list[np.ndarray], taps: tuple[str, ...]) -> LossFunction:
+    """Squared errors of each tap as shares of the variance of `examples`, and their sum."""
+    scales = [float(1 / example.var((0, 1, 2)).mean()) for example in examples]
+    ops = keras.ops
 
-    def unexplained(scale: float) -> Any:
-        return lambda truth, answer: keras.ops.mean(keras.ops.square(answer - truth)) * scale
+    def loss(answers, *truths):
+        parts = {
+            name: ops.mean(ops.square(answer - truth)) * scale
+            for name, answer, truth, scale in zip(taps, answers, truths, scales)
+        }
+        return {"loss": sum(parts.values()), **parts}
 
-    rate = keras.optimizers.schedules.CosineDecay(RATE, steps, alpha=0.01)
-    losses = [unexplained(float(1 / answer.var((0, 1, 2)).mean())) for answer in answers]
-    grafted.compile(keras.optimizers.Adam(rate), loss=losses)
+    return loss
 
 
 def main(
     config: Path,
     weights: Path,
     output: Path,
-    *,
-    other: str = "dense_entry",
-    steps: int = STEPS,
+    grafting: Grafting = Grafting(),  # noqa: B008
 ) -> int:
     """Graft `config`'s beginning onto `weights` and write `output`; returns the exit code."""
     console = Console(stderr=True)
     values, left = graft(
-        load_config(config),
-        weights,
-        root=config.parent,
-        console=console,
-        other=other,
-        steps=steps,
+        load_config(config), weights, root=config.parent, console=console, grafting=grafting
     )
     save_arrays(values, output)
     shares = ", ".join(f"{share:.3f} at {name}" for name, share in left.items())
@@ -144,10 +172,14 @@ def _command(
     config: Path = typer.Argument(..., help="Training configuration."),  # noqa: B008
     weights: Path = typer.Argument(..., help="Weights of a trained hourglass."),  # noqa: B008
     output: Path = typer.Option(..., "--output", "-o", help="Weights to write."),  # noqa: B008
-    other: str = typer.Option("dense_entry", help="Encoder that WEIGHTS are of."),
-    steps: int = typer.Option(STEPS, min=1, help="Steps of the regression."),
+    other: str = typer.Option(Grafting.other, help="Encoder that WEIGHTS are of."),
+    steps: int = typer.Option(Grafting.steps, min=1, help="Steps of the regression."),
+    batch: int = typer.Option(Grafting.batch, min=1, help="Images of a step."),
+    whole: bool = typer.Option(False, help="Everything learns, and is compared to the end."),
+    start: Path | None = typer.Option(None, help="Weights of CONFIG's network to go on from."),  # noqa: B008
 ) -> None:
-    raise typer.Exit(exit_code_of(lambda: main(config, weights, output, other=other, steps=steps)))
+    grafting = Grafting(other=other, steps=steps, batch=batch, whole=whole, start=start)
+    raise typer.Exit(exit_code_of(lambda: main(config, weights, output, grafting)))
 
 
 if __name__ == "__main__":

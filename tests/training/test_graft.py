@@ -14,7 +14,7 @@ from rich.console import Console
 from edgeseg.errors import InputError
 from edgeseg.models.weights import get_weights, save_arrays
 from edgeseg.training.config import load_config
-from edgeseg.training.graft import graft, main
+from edgeseg.training.graft import Grafting, graft, main
 from edgeseg.training.sources import make_network
 
 
@@ -36,8 +36,8 @@ def test_the_beginning_is_fitted_and_the_rest_kept(config, tmp_path):
     loaded = load_config(config)
     fused = trained(loaded, tmp_path)
     options = {"root": tmp_path, "console": Console(quiet=True)}
-    _, first = graft(fused, tmp_path / "trained.npz", steps=1, **options)
-    values, left = graft(fused, tmp_path / "trained.npz", steps=60, **options)
+    _, first = graft(fused, tmp_path / "trained.npz", grafting=Grafting(steps=1), **options)
+    values, left = graft(fused, tmp_path / "trained.npz", grafting=Grafting(steps=60), **options)
     # The mean over all steps, the first among them.
     assert set(left) == {"decoder4_skip", "decoder8_skip", "block06_expand"}
     assert left["block06_expand"] < 0.9 * first["block06_expand"]
@@ -51,16 +51,34 @@ def test_the_beginning_is_fitted_and_the_rest_kept(config, tmp_path):
     assert np.abs(values["entry2/kernel"] - source["entry2/kernel"]).max() > 0
 
 
+def test_everything_learns_to_answer_alike_to_the_end(config, tmp_path):
+    fused = trained(load_config(config), tmp_path)
+    options = {"root": tmp_path, "console": Console(quiet=True)}
+    begun, _ = graft(fused, tmp_path / "trained.npz", grafting=Grafting(steps=5), **options)
+    save_arrays(begun, tmp_path / "begun.npz")
+    whole = Grafting(steps=1, whole=True, start=tmp_path / "begun.npz")
+    _, first = graft(fused, tmp_path / "trained.npz", grafting=whole, **options)
+    longer = dataclasses.replace(whole, steps=60)
+    values, left = graft(fused, tmp_path / "trained.npz", grafting=longer, **options)
+    assert len(left) == 8
+    assert left["logits"] < 0.9 * first["logits"]
+    assert np.abs(values["block12_project/kernel"] - begun["block12_project/kernel"]).max() > 0
+    mistaken = dataclasses.replace(whole, start=tmp_path / "trained.npz")
+    with pytest.raises(InputError, match="trained.npz: got no entry8"):
+        graft(fused, tmp_path / "trained.npz", grafting=mistaken, **options)
+
+
 def test_weights_of_another_network_are_refused(config, tmp_path):
     loaded = load_config(config)
     fused = trained(loaded, tmp_path)
     without = {k: v for k, v in np.load(tmp_path / "trained.npz").items() if "block07" not in k}
     np.savez(tmp_path / "part.npz", **without)
-    options = {"root": tmp_path, "console": Console(quiet=True), "steps": 1}
+    options = {"root": tmp_path, "console": Console(quiet=True)}
     with pytest.raises(InputError, match="got no block07"):
-        graft(fused, tmp_path / "part.npz", **options)
+        graft(fused, tmp_path / "part.npz", grafting=Grafting(steps=1), **options)
+    other = Grafting(other="mobilenet_v2", steps=1)
     with pytest.raises(InputError, match="got no stem"):
-        graft(fused, tmp_path / "trained.npz", other="mobilenet_v2", **options)
+        graft(fused, tmp_path / "trained.npz", grafting=other, **options)
 
 
 def test_the_program_writes_the_whole_network(config, tmp_path):
@@ -68,5 +86,5 @@ def test_the_program_writes_the_whole_network(config, tmp_path):
     text = config.read_text().replace('"dense_entry"', '"fused_entry"')
     config.write_text(text)
     output = tmp_path / "grafted.npz"
-    assert main(config, tmp_path / "trained.npz", output, steps=2) == 0
+    assert main(config, tmp_path / "trained.npz", output, Grafting(steps=2)) == 0
     assert "entry8_mix_project/kernel" in np.load(output)
