@@ -180,7 +180,9 @@ def _command(
     weights: Path = typer.Argument(..., help="Weights of its network, temperature 1."),  # noqa: B008
     deeplab: Path = typer.Argument(..., help="The published DeepLab's weights, width 1.0."),  # noqa: B008
     size: list[int] = typer.Option([288, 352, 416], help="Sides of the network's square inputs."),  # noqa: B008
-    share: float = typer.Option(Opinions.deeplab, "--deeplab", help="Of DeepLab's log odds."),
+    share: float = typer.Option(
+        Opinions.deeplab, "--deeplab", min=0.0, help="Of DeepLab's log odds."
+    ),
     shift: float = typer.Option(Opinions.shift, help="Added to the log odds."),
 ) -> None:
     sizes = tuple((side, side) for side in size)
