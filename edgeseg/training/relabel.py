@@ -17,6 +17,7 @@ writes masks there from three opinions, whose log odds are added:
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -118,24 +119,34 @@ def relabel(
     networks: by the (height, width) of their input. deeplab: size of the input, and it.
     Raises InputError where `folder` exists.
     """
-    if folder.exists():
-        raise InputError(f"{folder}: got a folder that is there, expected none; remove it first")
+    _refuse_existing(folder)
     beside = folder.with_name(f"{folder.name}.part")
-    beside.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(beside, ignore_errors=True)  # of a run that was cut off, with other weights
+    beside.mkdir(parents=True)
     parts = [samples[first : first + BATCH] for first in range(0, len(samples), BATCH)]
 
     with Progress(console=console) as progress, ThreadPoolExecutor() as pool:
         task = progress.add_task(f"{folder.name}: masks", total=len(samples))
-        read = lambda part: list(pool.map(Sample.read_image, part))  # noqa: E731
+
+        def read(part: Sequence[Sample]) -> list[np.ndarray]:
+            return list(pool.map(Sample.read_image, part))
+
         for part, images in made_ahead(iter(parts), read):
             seen = [_enlarged(images, p, size) for size, p in networks.items()]
             coarse = _enlarged(images, deeplab[1], (deeplab[0],) * 2)
             for index, sample in enumerate(part):
                 odds = np.mean([maps[index] for maps in seen], axis=0)
                 mask = together(odds, coarse[index], sample.read_mask(), opinions)
-                cv2.imwrite(str(beside / f"{sample.name}.png"), mask)
+                path = beside / f"{sample.name}.png"
+                if not cv2.imwrite(str(path), mask):
+                    raise InputError(f"{path}: could not be written; is the disk full?")
             progress.advance(task, len(part))
     os.replace(beside, folder)
+
+
+def _refuse_existing(folder: Path) -> None:
+    if folder.exists():
+        raise InputError(f"{folder}: got a folder that is there, expected none; remove it first")
 
 
 def _enlarged(
@@ -165,6 +176,8 @@ def main(
             wanted.setdefault(group.labels, {}).update({s.image: s for s in found})
     if not wanted:
         raise InputError(f"{config.name}: got no group with labels, expected where masks shall lie")
+    for labels in wanted:
+        _refuse_existing(root / labels)  # before anything is loaded
     keras = require("keras", extra="train")
     networks = {size: network_odds(keras, config, weights, size) for size in opinions.sizes}
     published = (SIZE, deeplab_odds(keras, deeplab, size=SIZE))
@@ -187,14 +200,14 @@ def _command(
 ) -> None:
     sizes = tuple((side, side) for side in size)
     opinions = Opinions(sizes=sizes, deeplab=share, shift=shift)
-    run = lambda: main(  # noqa: E731
-        load_config(config),
-        weights,
-        deeplab,
-        root=config.parent,
-        console=Console(stderr=True),
-        opinions=opinions,
-    )
+    console = Console(stderr=True)
+
+    def run() -> int:
+        loaded = load_config(config)
+        return main(
+            loaded, weights, deeplab, root=config.parent, console=console, opinions=opinions
+        )
+
     raise typer.Exit(exit_code_of(run))
 
 
