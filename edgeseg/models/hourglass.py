@@ -44,13 +44,8 @@ def dense_entry_encoder(
     features are the channels before the projection. Block 15 is left out, and block 16
     ends before its projection: the decoder's first convolution takes its place.
     """
-    features = {}
-    for stride, channels in zip((2, 4), ENTRY):
-        x = convolution(
-            keras, x, channels, 3, name=f"entry{stride}", strides=2, batch_norm=batch_norm
-        )
-        features[stride] = x
-    x = convolution(keras, x, ENTRY[-1], 3, name="entry4_mix", batch_norm=batch_norm)
+    features = _strided_entry(keras, x, batch_norm)
+    x = convolution(keras, features[4], ENTRY[-1], 3, name="entry4_mix", batch_norm=batch_norm)
     features[4] = x
     x = convolution(
         keras, x, divisible(24 * width), name=ENTRY_END, activate=False, batch_norm=batch_norm
@@ -75,20 +70,25 @@ def fused_entry_encoder(
     which pays for an input of 320x320 instead of 288x288. `edgeseg.training.graft` fits
     them to answer like what they replace.
     """
-    features = {}
-    for stride, channels in zip((2, 4), ENTRY):
-        x = convolution(
-            keras, x, channels, 3, name=f"entry{stride}", strides=2, batch_norm=batch_norm
-        )
-        features[stride] = x
+    features = _strided_entry(keras, x, batch_norm)
     end = divisible(32 * width)
-    x = _fused(keras, x, end, name="entry8", strides=2, batch_norm=batch_norm)
+    x = _fused(keras, features[4], end, name="entry8", strides=2, batch_norm=batch_norm)
     mixed = _fused(keras, x, end, name="entry8_mix", strides=1, batch_norm=batch_norm)
     x = keras.layers.Add(name="entry8_add")([x, mixed])
     features[8] = x
     rows = [(expansion, *row[1:]) for row in (*MOBILENET_V2[3:5], (6, 160, 2, 2))]
     deeper = bottlenecks(keras, x, {8: x}, rows, first=6, width=width, batch_norm=batch_norm)
     return {**deeper, **features, 32: _last_block(keras, deeper[32], expansion, batch_norm)}
+
+
+def _strided_entry(keras: Keras, x: Tensor, batch_norm: Normalized) -> dict[int, Tensor]:
+    """The two strided convolutions that a dense entry begins with, by their stride."""
+    features = {}
+    for stride, channels in zip((2, 4), ENTRY):
+        name = f"entry{stride}"
+        x = convolution(keras, x, channels, 3, name=name, strides=2, batch_norm=batch_norm)
+        features[stride] = x
+    return features
 
 
 def _fused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,21 @@ def unexplained(keras: Any, examples: list[np.ndarray]) -> LossFunction:
     At 1/4 each channel weighs alike: the entry is new, and what the deeper blocks read need
     not vary much.
     """
-    ops = keras.ops
     alike = 1 / examples[0].var((0, 1, 2))
     scales = [alike, *(1 / example.var((0, 1, 2)).mean() for example in examples[1:])]
+    return scaled_errors(keras, [f"1/{stride}" for stride in STRIDES], scales)
+
+
+def scaled_errors(keras: Any, names: Sequence[str], scales: Sequence[Any]) -> LossFunction:
+    """Mean squared errors by name, each times its scale, and their sum."""
+    ops = keras.ops
 
     def loss(answers, *truths):
-        errors = [
-            ops.mean(ops.square(answer - truth) * scale)
-            for answer, truth, scale in zip(answers, truths, scales)
-        ]
-        return {"loss": sum(errors), **{f"1/{s}": e for s, e in zip(STRIDES, errors)}}
+        parts = {
+            name: ops.mean(ops.square(answer - truth) * scale)
+            for name, answer, truth, scale in zip(names, answers, truths, scales)
+        }
+        return {"loss": sum(parts.values()), **parts}
 
     return loss
 

@@ -28,9 +28,9 @@ from ..models.initialise import initialise, read_values
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, TrainConfig, load_config
+from .encoder_loss import scaled_errors
 from .regression import fit_to
 from .sources import make_network
-from .step import LossFunction
 from .tasks import make_task
 
 # Layers of both networks, their answers before any activation: those that read what is new,
@@ -104,7 +104,7 @@ def graft(
         keras,
         learner,
         target,
-        _unexplained(keras, examples, taps),
+        scaled_errors(keras, taps, [1 / example.var((0, 1, 2)).mean() for example in examples]),
         pipeline,
         stage,
         slow={variable.path for layer in kept for variable in layer.trainable_variables},
@@ -134,21 +134,6 @@ def _fill(network: Any, values: dict[str, np.ndarray], origin: Path, *, new: str
     for name, reason in initialise(network, values).fresh:
         if not new or not name.startswith(new):
             raise InputError(f"{origin}: got no {name} for the network ({reason})")
-
-
-def _unexplained(keras: Any, examples: list[np.ndarray], taps: tuple[str, ...]) -> LossFunction:
-    """Squared errors of each tap as shares of the variance of `examples`, and their sum."""
-    scales = [float(1 / example.var((0, 1, 2)).mean()) for example in examples]
-    ops = keras.ops
-
-    def loss(answers, *truths):
-        parts = {
-            name: ops.mean(ops.square(answer - truth)) * scale
-            for name, answer, truth, scale in zip(taps, answers, truths, scales)
-        }
-        return {"loss": sum(parts.values()), **parts}
-
-    return loss
 
 
 def main(
