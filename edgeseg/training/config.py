@@ -160,6 +160,31 @@ class FeaturesConfig:
 
 
 @dataclass(frozen=True)
+class HintsConfig:
+    """A trained network's inner answers as a further target; no `weights`, no such target.
+
+    weights: of the trained network, relative to the config's folder. options: of the
+        architecture, where it differs from the network that learns, such as its `encoder`.
+    layers: whose answers are compared; they have one shape in both. weight: in the loss, of
+        the share of the answers' variance that is left, summed over the layers.
+    """
+
+    weights: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[str, ...] = (
+        "decoder4_skip",
+        "decoder8_skip",
+        "block06_expand",
+        "block10_expand",
+        "decoder16_skip",
+        "block13_expand",
+        "decoder32_reduce",
+        "logits",
+    )
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class FinetuneConfig:
     """Fine-tuning after the float training: quantization-aware, or pruning.
 
@@ -194,6 +219,7 @@ class TrainConfig:
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     features: FeaturesConfig = FeaturesConfig()
+    hints: HintsConfig = HintsConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     seed: int = 1
     finetune: FinetuneConfig = FinetuneConfig()

@@ -3,12 +3,10 @@
 The network of CONFIG shares its deeper layers with the trained hourglass whose weights WEIGHTS
 are and whose encoder is `--other`; its first layers are new. They learn by regression, on the
 augmented training images of CONFIG, to make the first shared layers (`TAPS`) answer as they do in
-the trained network (Hinton et al. 2015; Romero et al. 2015, "FitNets"). No mask is needed for that.
-With `--whole` everything learns, to answer alike to the end (`DEEP_TAPS`), at best with `--start`
-from what was fitted first. FILE gets the weights of the whole, to be the `init` of CONFIG.
+the trained network (Romero et al. 2015, "FitNets"). No mask is needed for that. FILE gets the
+weights of the whole, to be the `init` of CONFIG, whose `[hints]` then teach all layers alike.
 
     python -m edgeseg.training.graft CONFIG WEIGHTS -o FILE.npz
-    python -m edgeseg.training.graft CONFIG WEIGHTS --whole --start FILE.npz -o WHOLE.npz
 """
 
 from __future__ import annotations
@@ -33,13 +31,11 @@ from .regression import fit_to
 from .sources import make_network
 from .tasks import make_task
 
-# Layers of both networks, their answers before any activation: those that read what is new,
-# and those behind them that the rest depends on.
+# Layers of both networks that read what is new, their answers before any activation.
 TAPS = ("decoder4_skip", "decoder8_skip", "block06_expand")
-DEEP_TAPS = ("block10_expand", "decoder16_skip", "block13_expand", "decoder32_reduce", "logits")
 # What learns first; of it what has no values to begin with is normalized until it is folded.
 NEW, NORMALIZED = ("entry", "decoder4_skip"), "entry8"
-RATES, LAST_RATE = {False: 4e-3, True: 1e-3}, 1e-5
+RATES = (4e-3, 1e-5)
 MEASURED_IMAGES = 48
 LAST = 100
 
@@ -48,16 +44,12 @@ LAST = 100
 class Grafting:
     """How long is fitted, and what.
 
-    other: encoder of the trained network. batch: images of a step. whole: everything learns
-    and is compared to the end, instead of the new layers alone. start: weights of the grafted
-    network to go on from, without normalization.
+    other: encoder of the trained network. batch: images of a step.
     """
 
     other: str = "dense_entry"
     steps: int = 900
     batch: int = 32
-    whole: bool = False
-    start: Path | None = None
 
 
 def graft(
@@ -80,39 +72,32 @@ def graft(
     # A second target of the training that follows is none of this one's.
     config = dataclasses.replace(config, features=FeaturesConfig())
     keras.utils.set_random_seed(config.seed)
-    taps = (*TAPS, *DEEP_TAPS) if grafting.whole else TAPS
     values = fold(read_values(weights))
-    target = _tapped(keras, _network(keras, config, encoder=grafting.other), taps)
+    target = _tapped(keras, _network(keras, config, encoder=grafting.other))
     _fill(target, values, weights)
-    normalized = () if grafting.start else (NORMALIZED,)
-    network = _network(keras, config, batch_norm=normalized)
-    learner = _tapped(keras, network, taps)
-    if grafting.start:
-        _fill(network, fold(read_values(grafting.start)), grafting.start)
-    else:
-        _fill(network, values, weights, new=NORMALIZED)
+    network = _network(keras, config, batch_norm=(NORMALIZED,))
+    learner = _tapped(keras, network)
+    _fill(network, values, weights, new=NORMALIZED)
     for layer in learner.layers:
-        layer.trainable = grafting.whole or layer.name.startswith(NEW)
-    rates = (RATES[grafting.whole], LAST_RATE)
+        layer.trainable = layer.name.startswith(NEW)
     stage = dataclasses.replace(
-        config.stages[0], batch=grafting.batch, steps=grafting.steps, rate=rates
+        config.stages[0], batch=grafting.batch, steps=grafting.steps, rate=RATES
     )
     pipeline = make_task(config, root).pipeline(stage, network)
     examples = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
-    kept = [layer for layer in learner.layers if not layer.name.startswith(NEW)]
     said = fit_to(
         keras,
         learner,
         target,
-        scaled_errors(keras, taps, [1 / example.var((0, 1, 2)).mean() for example in examples]),
+        scaled_errors(keras, TAPS, [1 / example.var((0, 1, 2)).mean() for example in examples]),
         pipeline,
         stage,
-        slow={variable.path for layer in kept for variable in layer.trainable_variables},
+        slow=set(),
         workers=config.data.workers,
-        title="fitting the whole" if grafting.whole else "fitting the beginning",
+        title="fitting the beginning",
         console=console,
     )
-    left = {name: float(np.mean([parts[name] for parts in said[-LAST:]])) for name in taps}
+    left = {name: float(np.mean([parts[name] for parts in said[-LAST:]])) for name in TAPS}
     return fold(get_weights(network)), left
 
 
@@ -126,8 +111,8 @@ def _network(
     return make_network(keras, dataclasses.replace(config, model=model), config.stages[0].size)
 
 
-def _tapped(keras: Any, network: Any, taps: tuple[str, ...]) -> Any:
-    return keras.Model(network.input, [network.get_layer(name).output for name in taps])
+def _tapped(keras: Any, network: Any) -> Any:
+    return keras.Model(network.input, [network.get_layer(name).output for name in TAPS])
 
 
 def _fill(network: Any, values: dict[str, np.ndarray], origin: Path, *, new: str = "") -> None:
@@ -160,10 +145,8 @@ def _command(
     other: str = typer.Option(Grafting.other, help="Encoder that WEIGHTS are of."),
     steps: int = typer.Option(Grafting.steps, min=1, help="Steps of the regression."),
     batch: int = typer.Option(Grafting.batch, min=1, help="Images of a step."),
-    whole: bool = typer.Option(False, help="Everything learns, and is compared to the end."),
-    start: Path | None = typer.Option(None, help="Weights of CONFIG's network to go on from."),  # noqa: B008
 ) -> None:
-    grafting = Grafting(other=other, steps=steps, batch=batch, whole=whole, start=start)
+    grafting = Grafting(other=other, steps=steps, batch=batch)
     raise typer.Exit(exit_code_of(lambda: main(config, weights, output, grafting)))
 
 

@@ -23,8 +23,8 @@ from ..models.weights import get_weights, named_variables, save_arrays, set_weig
 from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
-from .feature_head import class_divergence, feature_loss, with_feature_head
 from .feed import made_ahead
+from .objective import Objective
 from .progress import noted_progress
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
@@ -71,8 +71,10 @@ class Trainer:
         self.folder, self.root, self.skip_bad = Path(folder), Path(root), skip_bad
         self.task: Task = make_task(config, root, skip_bad=skip_bad)
         self.config = self.task.config
+        self.objective = Objective(self.keras, self.task, self.config, self.root)
         self.keras.utils.set_random_seed(config.seed)
-        network = self._extended(make_network(self.keras, self.config, config.stages[0].size))
+        network = make_network(self.keras, self.config, config.stages[0].size)
+        network = self.objective.extended(network)
         self.report = start_network(network, self.config.model, self.root)
         self.pretrained = list(self.report.loaded) if self.report else []
         weights = get_weights(network)
@@ -83,14 +85,6 @@ class Trainer:
     def step(self) -> int:
         """Steps that have been made."""
         return self.state.step
-
-    def _extended(self, model: Any) -> Any:
-        """The network from its input to what is trained: its logits, and features where asked."""
-        maps = self.task.features
-        if maps is None:
-            logits = model.get_layer("logits").output
-            return self.keras.Model(model.inputs, logits, name=model.name)
-        return with_feature_head(self.keras, model, self.config.features, maps.channels)
 
     # Before the first step ------------------------------------------------------
 
@@ -179,13 +173,14 @@ class Trainer:
         end = begin + stage.steps
         with self.devices.scope():
             model = make_network(self.keras, config, stage.size)
-            trained = self._extended(model)
+            trained = self.objective.extended(model)
             set_weights(trained, state.weights)
             freeze(model, config.optimizer.frozen)
             named = named_variables(trained)
+            pipeline = self.task.pipeline(stage, model)
+            self.objective.begin(model, pipeline)
             step, optimizer = self._compile(trained, named)
         self._load(model, optimizer)
-        pipeline = self.task.pipeline(stage, model)
         sent: deque[tuple[dict[str, Any], int, tuple[str, ...]]] = deque()
         for names, arrays in self._batches(pipeline, stage, model, end):
             optimizer.learning_rate = learning_rate(config.stages, state.step, config.optimizer)
@@ -223,22 +218,8 @@ class Trainer:
         layers = {layer.name for layer in beginning_with(model, beginnings, option="slow")}
         slow = {named[name].path for name in self.pretrained if name.split("/")[0] in layers}
         optimizer = make_optimizer(self.keras, self.config.optimizer, model, slow=slow)
-        return make_step(self.keras, model, optimizer, self._loss, self.devices), optimizer
-
-    def _loss(self, outputs: Any, *targets: Any) -> dict[str, Any]:
-        ops, maps = self.keras.ops, self.task.features
-        if maps is None:
-            return self.task.loss(ops, outputs, *targets)
-        (logits, answer), (*others, wanted) = outputs, targets
-        parts = self.task.loss(ops, logits, *others)
-        features, weight = self.config.features, targets[1]
-        left = feature_loss(ops, answer, wanted, weight, maps)
-        loss = parts["loss"] + features.weight * left
-        if not features.classes:
-            return {**parts, "features": left, "loss": loss}
-        apart = class_divergence(ops, answer, wanted, weight, maps)
-        loss += features.classes * apart
-        return {**parts, "features": left, "classes": apart, "loss": loss}
+        step = make_step(self.keras, model, optimizer, self.objective.loss, self.devices)
+        return step, optimizer
 
     def _batches(
         self, pipeline: Pipeline, stage: StageConfig, model: Any, end: int
@@ -254,7 +235,8 @@ class Trainer:
         place = functools.partial(self.devices.place, self.keras)
         for batch, (tensor, truth, weight, *features) in made_ahead(batches, place):
             taught = (teach(batch.tensor),) if teach else ()
-            yield batch.names, (tensor, truth, weight, *taught, *features)
+            asked = (tensor,) if self.objective.takes_images else ()
+            yield batch.names, (tensor, truth, weight, *taught, *features, *asked)
 
     def _average(self, named: dict[str, Any]) -> None:
         # Early on the average must not remember the start: the decay grows with the steps.

@@ -51,23 +51,6 @@ def test_the_beginning_is_fitted_and_the_rest_kept(config, tmp_path):
     assert np.abs(values["entry2/kernel"] - source["entry2/kernel"]).max() > 0
 
 
-def test_everything_learns_to_answer_alike_to_the_end(config, tmp_path):
-    fused = trained(load_config(config), tmp_path)
-    options = {"root": tmp_path, "console": Console(quiet=True)}
-    begun, _ = graft(fused, tmp_path / "trained.npz", grafting=Grafting(steps=5), **options)
-    save_arrays(begun, tmp_path / "begun.npz")
-    whole = Grafting(steps=1, whole=True, start=tmp_path / "begun.npz")
-    _, first = graft(fused, tmp_path / "trained.npz", grafting=whole, **options)
-    longer = dataclasses.replace(whole, steps=60)
-    values, left = graft(fused, tmp_path / "trained.npz", grafting=longer, **options)
-    assert len(left) == 8
-    assert left["logits"] < 0.9 * first["logits"]
-    assert np.abs(values["block12_project/kernel"] - begun["block12_project/kernel"]).max() > 0
-    mistaken = dataclasses.replace(whole, start=tmp_path / "trained.npz")
-    with pytest.raises(InputError, match="trained.npz: got no entry8"):
-        graft(fused, tmp_path / "trained.npz", grafting=mistaken, **options)
-
-
 def test_weights_of_another_network_are_refused(config, tmp_path):
     loaded = load_config(config)
     fused = trained(loaded, tmp_path)

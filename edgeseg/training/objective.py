@@ -1,0 +1,82 @@
+"""What a run's steps minimize: its task's loss, and the further targets that it asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..data.pipeline import Pipeline
+from .config import TrainConfig
+from .feature_head import class_divergence, feature_loss, with_feature_head
+from .hints import HintLoss, hinted, make_hint_loss
+from .tasks import Task
+
+
+class Objective:
+    """The loss of a run, of one stage at a time.
+
+    Beside the task's own it has what a published network's features ask for (`feature_head`)
+    and what a trained network hints at (`hints`), where the configuration names them.
+    root: folder that the configuration's paths are relative to.
+    """
+
+    def __init__(self, keras: Any, task: Task, config: TrainConfig, root: Path) -> None:
+        self._keras, self._task, self._config, self._root = keras, task, config, root
+        self._hint_loss: HintLoss | None = None
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether a step's images are among its targets, the last of them."""
+        return bool(self._config.hints.weights)
+
+    def extended(self, model: Any) -> Any:
+        """The network from its input to what is compared.
+
+        That is its logits or, in a list, they and, where asked for, the features and what the
+        hinted layers answer. Only a head that answers the features is new.
+        """
+        outputs: list[Any] = [model.get_layer("logits").output]
+        maps, hints = self._task.features, self._config.hints
+        if maps is not None:
+            model = with_feature_head(self._keras, model, self._config.features, maps.channels)
+            outputs = list(model.outputs)
+        if hints.weights:
+            outputs += hinted(model, hints.layers)
+        compared = outputs[0] if len(outputs) == 1 else outputs
+        return self._keras.Model(model.inputs, compared, name=model.name)
+
+    def begin(self, model: Any, pipeline: Pipeline) -> None:
+        """Make what a stage's network and images decide; before `loss` is used."""
+        if self._config.hints.weights:
+            self._hint_loss = make_hint_loss(self._keras, self._config, model, pipeline, self._root)
+
+    def loss(self, outputs: Any, *targets: Any) -> dict[str, Any]:
+        """Named parts of what `extended` answers, and their sum as "loss".
+
+        targets: truth, weight, and what is asked for of a teacher's masks, the features and
+        the images, in that order.
+        """
+        if self._hint_loss is None:
+            return self._without_hints(outputs, *targets)
+        *others, tensor = targets
+        count = len(self._config.hints.layers)
+        own, answers = outputs[:-count], outputs[-count:]
+        parts = self._without_hints(own[0] if len(own) == 1 else own, *others)
+        left = self._hint_loss(answers, tensor, others[1])
+        loss = parts["loss"] + self._config.hints.weight * left
+        return {**parts, "hints": left, "loss": loss}
+
+    def _without_hints(self, outputs: Any, *targets: Any) -> dict[str, Any]:
+        ops, maps = self._keras.ops, self._task.features
+        if maps is None:
+            return self._task.loss(ops, outputs, *targets)
+        (logits, answer), (*others, wanted) = outputs, targets
+        parts = self._task.loss(ops, logits, *others)
+        features, weight = self._config.features, targets[1]
+        left = feature_loss(ops, answer, wanted, weight, maps)
+        loss = parts["loss"] + features.weight * left
+        if not features.classes:
+            return {**parts, "features": left, "loss": loss}
+        apart = class_divergence(ops, answer, wanted, weight, maps)
+        loss += features.classes * apart
+        return {**parts, "features": left, "classes": apart, "loss": loss}
