@@ -55,6 +55,22 @@ def test_files_are_read_blended_and_written(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "out.npz")["logits/bias"], 1.0)
 
 
+def test_layers_alone_are_blended_with_another_networks(tmp_path):
+    np.savez(tmp_path / "a.npz", **weights(1.0))
+    other = {"stem/kernel": np.full((3, 3, 3, 4), 5, np.float32), "stem_more/bias": np.ones(2)}
+    np.savez(tmp_path / "b.npz", **other)
+    files = [f"{tmp_path}/a.npz=0.75", f"{tmp_path}/b.npz=0.25"]
+    main(files, tmp_path / "out.npz", only=["stem"])
+    out = np.load(tmp_path / "out.npz")
+    assert set(out.files) == set(weights(0))
+    np.testing.assert_allclose(out["stem/kernel"], 2.0)
+    np.testing.assert_allclose(out["logits/kernel"], 1.0)
+    with pytest.raises(InputError, match="different names"):
+        main(files, tmp_path / "out.npz", only=["stem", "logits"])
+    with pytest.raises(InputError, match="only: got 'block', expected how"):
+        main(files, tmp_path / "out.npz", only=["stem", "block"])
+
+
 def test_normalization_is_folded_before_the_blend(tmp_path):
     plain = {**weights(1.0), "stem/bias": np.zeros(4, np.float32)}
     parts = {"gamma": 3.0, "beta": 2.0, "moving_mean": 0.0, "moving_variance": 1 - 1e-3}
