@@ -38,6 +38,8 @@ class Group:
     """Samples drawn together: `share` of all draws, each weighted by `weight` in the loss.
 
     crop: another crop range than the configuration's, for close portraits say.
+    emptiest_of: of so many crops drawn, the one that shows least of what the mask holds is
+        taken: surroundings of people, which are none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Group:
     share: float = 1.0
     weight: float = 1.0
     crop: tuple[float, float] | None = None
+    emptiest_of: int = 1
 
 
 @dataclass(frozen=True)
@@ -130,12 +133,19 @@ class Pipeline:
         crop: tuple[float, float] | None = None,
         *,
         part: int = 1,
+        emptiest_of: int = 1,
     ) -> Example:
-        """A sample after the geometric augmentation, at one `part`th of the tensor's sides."""
+        """A sample after the geometric augmentation, at one `part`th of the tensor's sides.
+
+        emptiest_of: see `Group`.
+        """
         image, mask = self.read(sample)
         config = self.augment if crop is None else _with_crop(self.augment, crop)
         shape, size = image.shape[:2], (self.spec.width // part, self.spec.height // part)
-        matrix = warp_matrix(rng, shape, size, config)
+        matrices = [warp_matrix(rng, shape, size, config) for _ in range(emptiest_of)]
+        matrix = (
+            min(matrices, key=lambda m: _area(mask, m, size)) if emptiest_of > 1 else matrices[0]
+        )
         features = None
         if self.features is not None:
             grid = (self.feature_grid[0] // part, self.feature_grid[1] // part)
@@ -153,7 +163,7 @@ class Pipeline:
         """
         rng = np.random.default_rng((self.seed, index))
         group, sample = self.draw(rng)
-        example = self.warped(rng, sample, group.crop)
+        example = self.warped(rng, sample, group.crop, emptiest_of=group.emptiest_of)
         if sample.mask is not None and self.backgrounds and rng.random() < self.augment.composite:
             example = self._composite(rng, example)
         if rng.random() < self.augment.paste:
@@ -191,7 +201,8 @@ class Pipeline:
             pair = []
             for _ in range(2):
                 group, sample = self.draw(rng)
-                pair.append(self.warped(rng, sample, group.crop, part=2))
+                count = group.emptiest_of
+                pair.append(self.warped(rng, sample, group.crop, part=2, emptiest_of=count))
             rows.append(joined(pair, axis=1))
         step = MOSAIC_STEP
         if self.features is not None:
@@ -247,6 +258,11 @@ class Pipeline:
                     yield queue.popleft().result()
             while queue:
                 yield queue.popleft().result()
+
+
+def _area(mask: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> float:
+    """Mean of a mask in a crop, read at an eighth of its size (width, height)."""
+    return float(warp(mask, matrix / 8, (size[0] // 8, size[1] // 8)).mean())
 
 
 def _with_crop(config: AugmentConfig, crop: Sequence[float]) -> AugmentConfig:

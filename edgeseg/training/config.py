@@ -33,6 +33,8 @@ class GroupConfig:
     labels: folder, relative to the config's, of masks that take the place of those in
         masks/, as `edgeseg.training.relabel` writes them.
     share: weight of the draw. weight: weight in the loss. crop: own crop range.
+    emptiest_of: of so many crops drawn, the one that shows least of what the mask holds is
+        taken: a photo of people teaches what stands around them.
     """
 
     folder: str
@@ -42,6 +44,7 @@ class GroupConfig:
     share: float = 1.0
     weight: float = 1.0
     crop: tuple[float, float] | None = None
+    emptiest_of: int = 1
 
 
 @dataclass(frozen=True)

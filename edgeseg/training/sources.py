@@ -34,7 +34,18 @@ def read_groups(
             group, root, masks=masks, leave_out=config.data.leave_out, problems=problems
         )
         name = "+".join(group.families) or group.folder
-        groups.append(Group(name, tuple(samples), group.share, group.weight, group.crop))
+        if group.emptiest_of < 1:
+            raise InputError(f"{name}: emptiest_of: got {group.emptiest_of}, expected 1 or more")
+        groups.append(
+            Group(
+                name,
+                tuple(samples),
+                share=group.share,
+                weight=group.weight,
+                crop=group.crop,
+                emptiest_of=group.emptiest_of,
+            )
+        )
     return tuple(groups)
 
 

@@ -262,6 +262,10 @@ class ClassTask:
 
 def _class_group(config: GroupConfig, dataset: Dataset, holdout: float) -> Group:
     samples = dataset.samples[: _kept(dataset.samples, holdout)]
+    if config.emptiest_of != 1:
+        raise InputError(
+            f"{dataset.name}: got emptiest_of with a reader, expected binary masks; leave it out"
+        )
     if config.families:
         samples = tuple(sample for sample in samples if sample.family in config.families)
     if not samples:

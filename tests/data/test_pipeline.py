@@ -249,6 +249,22 @@ def test_things_are_the_places_that_people_are_put_into(samples, tmp_path):
         Pipeline(groups[:1], (), spec, augment=dataclasses.replace(STILL, things=1.0))
 
 
+def test_the_emptiest_of_several_crops_is_taken(samples):
+    spec = ModelSpec("t", 96, 64, scale=(1.0,) * 3, offset=(0.0,) * 3)
+    augment = dataclasses.replace(STILL, crop=(0.3, 0.3))
+
+    def batch(count):
+        groups = (Group("g", samples, emptiest_of=count),)
+        return Pipeline(groups, (), spec, output_stride=1, augment=augment, seed=3).batch(0, 24)
+
+    one, eight = batch(1), batch(8)
+    assert 0 < eight.truth.mean() < 0.4 * one.truth.mean()
+    # What is left of the discs, which are brighter, is labelled.
+    bright = eight.tensor.min(-1)
+    assert bright[eight.truth[..., 0] == 1].min() > 115
+    assert bright[eight.truth[..., 0] == 0].max() < 125
+
+
 def test_hues_are_turned_where_asked_for(samples, tmp_path):
     cv2.imwrite(str(tmp_path / "thing.png"), np.full((64, 96, 3), (0, 0, 200), np.uint8))
     cv2.imwrite(str(tmp_path / "someone.png"), np.full((64, 96, 3), (0, 0, 200), np.uint8))

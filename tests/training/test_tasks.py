@@ -69,3 +69,26 @@ def test_several_classes_cannot_be_enlarged(halves, tmp_path):
     config = dataclasses.replace(halves, data=data, loss=LossConfig(enlarge=2))
     with pytest.raises(InputError, match=r"loss\.enlarge with a reader"):
         make_task(config, tmp_path)
+
+
+def test_a_group_may_show_what_stands_around(halves, tmp_path):
+    crop = dataclasses.replace(halves.stages[0], crop=(0.3, 0.3))
+    network = make_network(keras, halves, (64, 64))
+
+    def seen(count):
+        group = dataclasses.replace(halves.data.groups[0], emptiest_of=count)
+        data = dataclasses.replace(halves.data, groups=(group,))
+        task = make_task(dataclasses.replace(halves, data=data), tmp_path)
+        return task.pipeline(crop, network).batch(0, 16).truth.mean()
+
+    assert seen(1) > 0.25
+    assert seen(8) < 0.05
+    with pytest.raises(InputError, match="emptiest_of: got 0, expected 1 or more"):
+        seen(0)
+
+
+def test_several_classes_have_nothing_around_them(halves, tmp_path):
+    group = dataclasses.replace(halves.data.groups[0], emptiest_of=4)
+    data = dataclasses.replace(halves.data, groups=(group,), reader="folder")
+    with pytest.raises(InputError, match="emptiest_of with a reader"):
+        make_task(dataclasses.replace(halves, data=data), tmp_path)
