@@ -143,9 +143,7 @@ class Pipeline:
         config = self.augment if crop is None else _with_crop(self.augment, crop)
         shape, size = image.shape[:2], (self.spec.width // part, self.spec.height // part)
         matrices = [warp_matrix(rng, shape, size, config) for _ in range(emptiest_of)]
-        matrix = (
-            min(matrices, key=lambda m: _area(mask, m, size)) if emptiest_of > 1 else matrices[0]
-        )
+        matrix = min(matrices, key=lambda matrix: _area(mask, matrix, size))
         features = None
         if self.features is not None:
             grid = (self.feature_grid[0] // part, self.feature_grid[1] // part)
