@@ -106,6 +106,9 @@ def read_pairs(
     return samples
 
 
-def read_backgrounds(folder: str | Path) -> list[Sample]:
-    """Images without the class: negatives, and backgrounds to composite onto."""
-    return [Sample(image, None) for image in images_in(folder)]
+def read_backgrounds(folder: str | Path, *, leave_out: Collection[str] = ()) -> list[Sample]:
+    """Images without the class: negatives, and backgrounds to composite onto.
+
+    leave_out: as in `read_pairs`.
+    """
+    return [Sample(image, None) for image in images_in(folder) if image.stem not in leave_out]

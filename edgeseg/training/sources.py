@@ -69,7 +69,7 @@ def read_group(
             folder, masks=masks, families=group.families, leave_out=leave_out, problems=problems
         )
     else:
-        samples = [s for s in read_backgrounds(folder) if s.name not in leave_out]
+        samples = read_backgrounds(folder, leave_out=leave_out)
         if group.families:
             samples = [sample for sample in samples if sample.family in group.families]
     if not samples:

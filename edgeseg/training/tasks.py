@@ -17,7 +17,7 @@ from ..data.pipeline import Group, Pipeline
 from ..data.readers import read_dataset
 from ..errors import InputError
 from ..spec import ModelSpec
-from .config import GroupConfig, StageConfig, TrainConfig
+from .config import DataConfig, GroupConfig, StageConfig, TrainConfig
 from .losses import binary_loss, class_loss
 from .sources import make_spec, output_geometry, read_groups, read_validation
 from .validation import Predict, predict_classes, validate, validate_classes
@@ -96,8 +96,10 @@ class BinaryTask:
         collect = self.problems if skip_bad else None
         self.groups = read_groups(config, root, collect, labels=labels)
         self.validation = read_validation(config, root, collect)
-        backgrounds = config.data.backgrounds
-        self.backgrounds = tuple(read_backgrounds(root / backgrounds)) if backgrounds else ()
+        self.backgrounds: tuple[Sample, ...] = ()
+        if config.data.backgrounds:
+            places = root / config.data.backgrounds
+            self.backgrounds = tuple(read_backgrounds(places, leave_out=config.data.leave_out))
         self.cache: dict = {}
 
     def samples(self) -> list[Sample]:
@@ -189,7 +191,7 @@ class ClassTask:
             config, model=dataclasses.replace(config.model, classes=len(self.labels))
         )
         self.groups = tuple(
-            _class_group(group, part, data.holdout) for group, part in zip(data.groups, parts)
+            _class_group(group, part, data) for group, part in zip(data.groups, parts)
         )
         held = self._dataset(config, data.validation).samples
         same = data.validation in [group.folder for group in data.groups]
@@ -260,8 +262,9 @@ class ClassTask:
         return shown
 
 
-def _class_group(config: GroupConfig, dataset: Dataset, holdout: float) -> Group:
-    samples = dataset.samples[: _kept(dataset.samples, holdout)]
+def _class_group(config: GroupConfig, dataset: Dataset, data: DataConfig) -> Group:
+    samples = dataset.samples[: _kept(dataset.samples, data.holdout)]
+    samples = tuple(s for s in samples if s.image.stem not in data.leave_out)
     if config.emptiest_of != 1:
         raise InputError(
             f"{dataset.name}: got emptiest_of with a reader, expected binary masks; leave it out"

@@ -92,3 +92,14 @@ def test_several_classes_have_nothing_around_them(halves, tmp_path):
     data = dataclasses.replace(halves.data, groups=(group,), reader="folder")
     with pytest.raises(InputError, match="emptiest_of with a reader"):
         make_task(dataclasses.replace(halves, data=data), tmp_path)
+
+
+def test_images_that_are_left_out_are_not_trained_on(halves, shapes, tmp_path):
+    for name in ("room", "copy"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((8, 8, 3), np.uint8))
+    data = dataclasses.replace(halves.data, backgrounds=".", leave_out=("1", "copy"))
+    task = make_task(dataclasses.replace(halves, data=data), tmp_path)
+    assert {sample.name for sample in task.trained()} == {"0", "2", "room"}
+    several = dataclasses.replace(data, reader="folder", root=str(shapes), leave_out=("1", "3"))
+    task = make_task(dataclasses.replace(halves, data=several), tmp_path)
+    assert [sample.image.stem for sample in task.groups[0].samples] == list("02456789")
