@@ -17,7 +17,7 @@ from rich.console import Console
 
 from edgeseg.errors import InputError
 from edgeseg.models.weights import get_weights, save_arrays
-from edgeseg.training.config import HintsConfig, LossConfig, load_config
+from edgeseg.training.config import load_config
 from edgeseg.training.hints import hinting_network, make_hint_loss
 from edgeseg.training.loop import Trainer
 from edgeseg.training.sources import make_network
@@ -146,12 +146,12 @@ def test_hints_are_followed_and_are_part_of_the_loss(config, tmp_path):
         assert float(row["loss"]) == pytest.approx(masks + 0.5 * float(row["hints"]), rel=1e-4)
     with np.load(tmp_path / "run/weights.npz") as weights:
         assert set(weights) == set(get_weights(make_network(keras, config, (64, 64))))
-    without = dataclasses.replace(config, hints=HintsConfig())
-    assert "hints" not in run(without, tmp_path, "without")[0]
 
 
-def test_several_devices_share_the_hints(config, tmp_path):
+def test_several_devices_share_hints_alone(config, tmp_path):
     text = CONFIG.replace("steps = 60", "steps = 4").replace("_every = 20", "_every = 2")
+    # No mask counts here.
+    text += "[loss]\ncross_entropy = 0.0\njaccard = 0.0\n"
     (tmp_path / "short.toml").write_text(text)
     alone = run(load_config(tmp_path / "short.toml"), tmp_path, "alone")
     # In a process of its own: devices are split before a backend is first used.
@@ -159,13 +159,8 @@ def test_several_devices_share_the_hints(config, tmp_path):
     script = "from edgeseg.cli import main; main()"
     subprocess.run([sys.executable, "-c", script, *words], check=True, capture_output=True)
     for one, two in zip(alone, rows_of(tmp_path / "two"), strict=True):
+        assert float(one["loss"]) == pytest.approx(0.5 * float(one["hints"]), rel=1e-4)
         assert float(two["hints"]) == pytest.approx(float(one["hints"]), rel=1e-3)
-
-
-def test_masks_may_count_for_nothing(config, tmp_path):
-    unlabelled = dataclasses.replace(config, loss=LossConfig(cross_entropy=0.0, jaccard=0.0))
-    rows = run(unlabelled, tmp_path)
-    assert float(rows[-1]["loss"]) == pytest.approx(0.5 * float(rows[-1]["hints"]), rel=1e-4)
 
 
 def test_several_classes_and_few_bits_can_have_hints(shapes, tmp_path):
