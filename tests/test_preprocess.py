@@ -96,7 +96,7 @@ def test_training_and_inference_give_the_same_tensor(tmp_path, monkeypatch):
     pipeline = Pipeline((Group("all", (Sample(path, None),)),), (), SPEC, augment=still)
     # Only the position of the crop is still drawn: take the photo as it is instead.
     monkeypatch.setattr(
-        Pipeline, "warped", lambda self, rng, sample, crop=None: Example(*self.read(sample))
+        Pipeline, "warped", lambda self, rng, sample, *_, **__: Example(*self.read(sample))
     )
     np.testing.assert_allclose(pipeline.batch(0, 1).tensor, to_tensor(image, SPEC), atol=1e-6)
 
