@@ -142,8 +142,10 @@ class Pipeline:
         image, mask = self.read(sample)
         config = self.augment if crop is None else _with_crop(self.augment, crop)
         shape, size = image.shape[:2], (self.spec.width // part, self.spec.height // part)
-        matrices = [warp_matrix(rng, shape, size, config) for _ in range(emptiest_of)]
-        matrix = min(matrices, key=lambda matrix: _area(mask, matrix, size))
+        matrix = warp_matrix(rng, shape, size, config)
+        if emptiest_of > 1:
+            others = (warp_matrix(rng, shape, size, config) for _ in range(emptiest_of - 1))
+            matrix = min((matrix, *others), key=lambda matrix: _area(mask, matrix, size))
         features = None
         if self.features is not None:
             grid = (self.feature_grid[0] // part, self.feature_grid[1] // part)

@@ -8,6 +8,7 @@ from ..data.feature_maps import FeatureMaps
 from ..errors import InputError
 from .config import FeaturesConfig
 from .losses import divergence
+from .step import answers_of
 
 PREFIX = "features_"
 
@@ -20,14 +21,9 @@ def with_feature_head(keras: Any, model: Any, config: FeaturesConfig, channels: 
     given from the largest to the smallest. features: float32 (N, h, w, channels).
     Raises InputError for no layers, one that the model does not have, and another order.
     """
-    names = {layer.name for layer in model.layers}
-    if not config.layers:
-        raise InputError("features.layers: got none, expected layers of the network")
     parts: list[Any] = []
-    for name in config.layers:
-        if name not in names:
-            raise InputError(f"features.layers: got {name!r}, expected layers of {model.name}")
-        x = model.get_layer(name).output
+    answers = answers_of(model, config.layers, option="features.layers")
+    for name, x in zip(config.layers, answers):
         x = keras.layers.Conv2D(config.channels, 1, name=f"{PREFIX}{name}")(x)
         if parts and x.shape[1] != parts[0].shape[1]:
             times = parts[0].shape[1] // x.shape[1]

@@ -29,6 +29,7 @@ from .config import FeaturesConfig, TrainConfig, load_config
 from .encoder_loss import scaled_errors
 from .regression import fit_to
 from .sources import make_network
+from .step import answers_of
 from .tasks import make_task
 
 # Layers of both networks that read what is new, their answers before any activation.
@@ -112,7 +113,7 @@ def _network(
 
 
 def _tapped(keras: Any, network: Any) -> Any:
-    return keras.Model(network.input, [network.get_layer(name).output for name in TAPS])
+    return keras.Model(network.input, answers_of(network, TAPS, option="graft"))
 
 
 def _fill(network: Any, values: dict[str, np.ndarray], origin: Path, *, new: str = "") -> None:

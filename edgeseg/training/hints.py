@@ -20,6 +20,7 @@ from ..models.initialise import initialise
 from .config import TrainConfig
 from .losses import EPSILON
 from .sources import make_network
+from .step import answers_of
 
 MEASURED_IMAGES = 48
 
@@ -28,12 +29,8 @@ HintLoss = Callable[[Sequence[Any], Any, Any], Any]
 
 
 def hinted(model: Any, layers: Sequence[str]) -> list[Any]:
-    """What the `layers` of a network answer; InputError for one that it does not have."""
-    names = {layer.name for layer in model.layers}
-    for name in layers:
-        if name not in names:
-            raise InputError(f"hints.layers: got {name!r}, expected layers of {model.name}")
-    return [model.get_layer(name).output for name in layers]
+    """What the `layers` of a network answer; InputError for none, or one it does not have."""
+    return answers_of(model, layers, option="hints.layers")
 
 
 def hinting_network(keras: Any, config: TrainConfig, size: tuple[int, int], root: Path) -> Any:

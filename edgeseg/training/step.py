@@ -60,6 +60,21 @@ def beginning_with(model: Any, beginnings: Sequence[str], *, option: str) -> lis
     return found
 
 
+def answers_of(model: Any, layers: Sequence[str], *, option: str) -> list[Any]:
+    """What the layers of these names answer.
+
+    Raises InputError, with the name of the `option`, for no layers and for one that the network
+    does not have.
+    """
+    if not layers:
+        raise InputError(f"{option}: got none, expected layers of the network")
+    names = {layer.name for layer in model.layers}
+    for name in layers:
+        if name not in names:
+            raise InputError(f"{option}: got {name!r}, expected layers of {model.name}")
+    return [model.get_layer(name).output for name in layers]
+
+
 def make_step(
     keras: Any, model: Any, optimizer: Any, loss: LossFunction, devices: Devices | None = None
 ) -> Step:

@@ -183,6 +183,8 @@ def hints(config, **changes):
 def test_what_cannot_hint_is_refused(config, tmp_path):
     with pytest.raises(InputError, match="'nowhere', expected layers of hourglass"):
         run(hints(config, layers=("nowhere",)), tmp_path)
+    with pytest.raises(InputError, match=r"hints\.layers: got none, expected layers"):
+        run(hints(config, layers=()), tmp_path)
     with pytest.raises(InputError, match="trained.npz has no entry8"):
         run(hints(config, options={}), tmp_path)
     # Of another width in the trained network.
