@@ -51,7 +51,8 @@ def _mean_inputs(
 
     @tf.function
     def means(tensor: Any) -> list[Any]:
-        return [tf.reduce_mean(x, axis=(0, 1, 2)) for x in taps([tensor], training=False)]
+        answers = tf.nest.flatten(taps([tensor], training=False))  # of one layer, no list
+        return [tf.reduce_mean(x, axis=(0, 1, 2)) for x in answers]
 
     sums = [np.zeros(layer.input.shape[-1]) for layer in layers]
     for tensor in tensors:

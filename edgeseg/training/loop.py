@@ -24,7 +24,7 @@ from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
 from .feed import made_ahead
-from .objective import Objective
+from .objective import Objective, truth_grid
 from .progress import noted_progress
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
@@ -33,7 +33,7 @@ from .start import initial_values, start_network
 from .statistics import recompute_statistics
 from .step import beginning_with, freeze, make_optimizer, make_step
 from .tasks import Task, make_task
-from .teacher import make_teacher
+from .teacher import answers_in_steps, tflite_teacher
 
 AVERAGE_EVERY = 5
 STATISTICS_BATCHES = 50
@@ -226,9 +226,9 @@ class Trainer:
     ) -> Iterator[tuple[tuple[str, ...], tuple[Any, ...]]]:
         """Batches to the end of the stage: their images' names, and what a step takes of them."""
         teach = None
-        if self.config.teacher and self.config.loss.distillation:
-            path, output = self.root / self.config.teacher, model.output_shape[1:3]
-            teach = make_teacher(self.keras, path, pipeline.spec, output)
+        path = self.root / self.config.teacher
+        if self.config.teacher and self.config.loss.distillation and not answers_in_steps(path):
+            teach = tflite_teacher(path, pipeline.spec, truth_grid(model, self.config))
         batches = pipeline.batches(
             stage.batch, start=self.step, stop=end, workers=self.config.data.workers
         )

@@ -115,12 +115,10 @@ def binary_loss(
     """Named parts, each the weighted mean over the batch, and their sum as "loss".
 
     logits: (N, h, w, 1). truth: (N, e * h, e * w, 1) in [0, 1], e the configuration's
-    `enlarge`. weight: float32 (N,), one per image. teacher: probabilities (N, h, w, 1)
-    where the configuration distils.
+    `enlarge`. weight: float32 (N,), one per image. teacher: probabilities of the truth's
+    shape where the configuration distils.
     """
     logits = enlarged(ops, ops.cast(logits, "float32"), config.enlarge)
-    if teacher is not None:
-        teacher = enlarged(ops, teacher, config.enlarge)
     share = weight / ops.maximum(ops.sum(weight), EPSILON)
     pixels = boundary_weight(ops, truth, config) if config.boundary else None
 

@@ -10,24 +10,36 @@ from .config import TrainConfig
 from .feature_head import class_divergence, feature_loss, with_feature_head
 from .hints import HintLoss, hinted, make_hint_loss
 from .tasks import Task
+from .teacher import answers_in_steps, teaching_network
+
+
+def truth_grid(model: Any, config: TrainConfig) -> tuple[int, int]:
+    """(height, width) of the truth that a network's mask is compared with."""
+    height, width = (config.loss.enlarge * side for side in model.output_shape[1:3])
+    return height, width
 
 
 class Objective:
     """The loss of a run, of one stage at a time.
 
-    Beside the task's own it has what a published network's features ask for (`feature_head`)
-    and what a trained network hints at (`hints`), where the configuration names them.
+    Beside the task's own it has what a teacher's masks (`teacher`) and a published network's
+    features (`feature_head`) ask for and what a trained network hints at (`hints`), where the
+    configuration names them.
     root: folder that the configuration's paths are relative to.
     """
 
     def __init__(self, keras: Any, task: Task, config: TrainConfig, root: Path) -> None:
         self._keras, self._task, self._config, self._root = keras, task, config, root
         self._hint_loss: HintLoss | None = None
+        path = root / config.teacher
+        taught = bool(config.teacher and config.loss.distillation)
+        self._asked = path if taught and answers_in_steps(path) else None
+        self._teacher: Any = None
 
     @property
     def takes_images(self) -> bool:
         """Whether a step's images are among its targets, the last of them."""
-        return bool(self._config.hints.weights)
+        return bool(self._config.hints.weights or self._asked)
 
     def extended(self, model: Any) -> Any:
         """The network from its input to what is compared.
@@ -49,16 +61,24 @@ class Objective:
         """Make what a stage's network and images decide; before `loss` is used."""
         if self._config.hints.weights:
             self._hint_loss = make_hint_loss(self._keras, self._config, model, pipeline, self._root)
+        if self._asked is not None:
+            grid = truth_grid(model, self._config)
+            self._teacher = teaching_network(self._keras, self._asked, pipeline.spec, grid)
 
     def loss(self, outputs: Any, *targets: Any) -> dict[str, Any]:
         """Named parts of what `extended` answers, and their sum as "loss".
 
-        targets: truth, weight, and what is asked for of a teacher's masks, the features and
-        the images, in that order.
+        targets: truth, weight, and what is asked for of a .tflite teacher's masks, the features
+        and the images, in that order.
         """
-        if self._hint_loss is None:
+        if not self.takes_images:
             return self._without_hints(outputs, *targets)
         *others, tensor = targets
+        if self._teacher is not None:
+            masks = self._keras.ops.cast(self._teacher(tensor, training=False), "float32")
+            others = [*others[:2], masks, *others[2:]]
+        if self._hint_loss is None:
+            return self._without_hints(outputs, *others)
         count = len(self._config.hints.layers)
         own, answers = outputs[:-count], outputs[-count:]
         parts = self._without_hints(own[0] if len(own) == 1 else own, *others)

@@ -16,61 +16,65 @@ from .runs import load_run
 Teach = Callable[[np.ndarray], np.ndarray]
 
 
-def make_teacher(keras: Any, path: Path, spec: ModelSpec, output: tuple[int, int]) -> Teach:
-    """A function from a batch's tensor to the teacher's probabilities on the student's grid.
+def answers_in_steps(path: Path) -> bool:
+    """Whether a step asks the teacher itself, on its device, instead of being told."""
+    return path.suffix != ".tflite"
 
-    path: a run's folder, a Keras file or a .tflite. spec: the student's; the teacher
-    must have as many classes and the same colour and scale, at any size.
-    output: (height, width) of the student's output.
 
-    The function takes float32 (N, h, w, channels) and gives float32 (N, *output, K).
+def teaching_network(keras: Any, path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Any:
+    """A network from the images of a step to the teacher's probabilities.
+
+    path: a run's folder or a Keras file. spec: the student's; the teacher must have as many
+    classes and the same colour and scale, at any size.
+    grid: (height, width) of the truth.
+
+    It takes float32 (N, height, width, channels) of the student and gives (N, *grid, K).
+    Raises InputError where there is no such file, and for other classes.
     """
-    if not path.exists():
-        raise InputError(f"teacher: got no such file {path}, expected a run, Keras file or .tflite")
-    predict, size, channels = _open(keras, path)
-    wanted = spec.channels - int(spec.previous_mask)
-
-    def teach(tensor: np.ndarray) -> np.ndarray:
-        # A teacher without the previous-mask channel sees the image alone.
-        tensor = tensor if channels == spec.channels else tensor[..., :wanted]
-        inputs = [resize(np.ascontiguousarray(image), size[1], size[0]) for image in tensor]
-        shaped = np.stack(inputs).reshape(len(tensor), *size, channels)
-        return np.stack([_on_grid(answer, output) for answer in predict(shaped)])
-
-    answer = teach(np.zeros((1, spec.height, spec.width, spec.channels), np.float32))
-    if answer.shape[-1] != len(spec.labels):
-        raise InputError(
-            f"teacher {path}: got {answer.shape[-1]} classes, expected {len(spec.labels)}"
-        )
-    return teach
-
-
-def _on_grid(scores: np.ndarray, output: tuple[int, int]) -> np.ndarray:
-    return resize(scores, output[1], output[0]).reshape(*output, -1).astype(np.float32)
-
-
-def _open(keras: Any, path: Path) -> tuple[Teach, tuple[int, int], int]:
-    if path.suffix == ".tflite":
-        return _open_tflite(path)
+    _check_exists(path)
     model = (
         load_run(keras, path)[0] if path.is_dir() else keras.saving.load_model(path, compile=False)
     )
-    height, width, channels = model.input_shape[1:]
+    model.trainable = False
+    inputs = keras.Input((spec.height, spec.width, spec.channels))
+    # A teacher without the previous-mask channel sees the image alone.
+    images = inputs[..., : model.input_shape[-1]]
+    answers = model(_on_grid(keras, images, model.input_shape[1:3]), training=False)
+    _check_classes(path, answers.shape[-1], spec)
+    return keras.Model(inputs, _on_grid(keras, answers, grid))
 
-    def predict(tensor: np.ndarray) -> np.ndarray:
-        return np.asarray(model.predict_on_batch(tensor), np.float32)
 
-    return predict, (height, width), channels
-
-
-def _open_tflite(path: Path) -> tuple[Teach, tuple[int, int], int]:
+def tflite_teacher(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:
+    """The same of a .tflite, as a function of a batch's tensor: float32 arrays."""
     from ..preprocess import to_scores
     from ..runtime.interpreter import Interpreter
 
-    data, spec = load_model(path)
+    _check_exists(path)
+    data, own = load_model(path)
+    _check_classes(path, len(own.labels), spec)
     interpreter = Interpreter(data)
 
-    def predict(tensor: np.ndarray) -> np.ndarray:
-        return np.stack([to_scores(interpreter.run(image[np.newaxis]), spec) for image in tensor])
+    def teach(tensor: np.ndarray) -> np.ndarray:
+        shaped = (resize(np.ascontiguousarray(image), own.width, own.height) for image in tensor)
+        shape = (1, own.height, own.width, own.channels)
+        images = (image.reshape(*image.shape[:2], -1)[..., : own.channels] for image in shaped)
+        answers = (to_scores(interpreter.run(image.reshape(shape)), own) for image in images)
+        return np.stack([resize(a, grid[1], grid[0]).reshape(*grid, -1) for a in answers])
 
-    return predict, (spec.height, spec.width), spec.channels
+    return teach
+
+
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"teacher: got no such file {path}, expected a run, Keras file or .tflite")
+
+
+def _check_classes(path: Path, count: int, spec: ModelSpec) -> None:
+    if count != len(spec.labels):
+        raise InputError(f"teacher {path}: got {count} classes, expected {len(spec.labels)}")
+
+
+def _on_grid(keras: Any, values: Any, size: tuple[int, int]) -> Any:
+    if tuple(values.shape[1:3]) == tuple(size):
+        return values
+    return keras.ops.image.resize(values, size, interpolation="bilinear", antialias=True)

@@ -47,7 +47,7 @@ def test_image_weights():
 
 def test_enlarged_logits_are_those_of_opencv():
     rng = np.random.default_rng(1)
-    logits, teacher = arrays(rng.normal(size=(2, 3, 5, 1)), rng.uniform(size=(2, 3, 5, 1)))
+    logits, teacher = arrays(rng.normal(size=(2, 3, 5, 1)), rng.uniform(size=(2, 6, 10, 1)))
     truth, weight = arrays(rng.uniform(size=(2, 6, 10, 1)), [1.0, 2.0])
 
     def large(values):
@@ -57,7 +57,7 @@ def test_enlarged_logits_are_those_of_opencv():
         ops, logits, truth, weight, dataclasses.replace(ALL, enlarge=2, boundary=1.0), teacher
     )
     expected = binary_loss(
-        ops, large(logits), truth, weight, dataclasses.replace(ALL, boundary=1.0), large(teacher)
+        ops, large(logits), truth, weight, dataclasses.replace(ALL, boundary=1.0), teacher
     )
     for name in expected:
         assert float(parts[name]) == pytest.approx(float(expected[name]), rel=1e-5), name

@@ -1,0 +1,183 @@
+"""A network that looks more than once, as a teacher: `python -m edgeseg.training.looks`.
+
+The mean of what a network answers to an image enlarged, and to its mirror image, is clearly better
+than what it answers at once, though no pixel has been added (Radosavovic et al. 2018, "Data
+distillation"); and a published DeepLab hardly ever takes a thing for a person. Neither costs
+anything in use when the network learns to answer in one look what they answer together, to the
+very images that it sees, varied as they are: "a good teacher is patient and consistent" (Beyer et
+al. 2022). The file that is written is the `teacher` of a training configuration whose loss has
+`distillation`.
+
+    python -m edgeseg.training.looks CONFIG WEIGHTS.npz --scale 1 --mirrored 1.45 -o teacher.keras
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..errors import InputError, require
+from ..models.deeplab import deeplab_scores
+from ..models.initialise import initialise
+from ..models.weights import load_weights
+from ..runtime.console import exit_code_of
+from .config import TrainConfig, load_config
+from .objective import truth_grid
+from .relabel import PERSON
+from .sources import make_network
+
+STRIDE = 32  # of the encoder: what sides are multiples of
+CUT = 8.0  # DeepLab's log odds are cut off there either way
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the looks are, and how much DeepLab's counts.
+
+    scales: of the image's sides, rounded to multiples of 32.
+    mirrored: the same for looks at the mirror image. deeplab: factor of DeepLab's log odds;
+    0 for none. deeplab_size: side of its square input, 16 n + 1. shift: added where DeepLab
+    counts, since it misses more than it invents.
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    mirrored: tuple[float, ...] = (1.45,)
+    deeplab: float = 0.2
+    deeplab_size: int = 321
+    shift: float = 0.3
+
+
+def make_looks(
+    keras: Any,
+    config: TrainConfig,
+    weights: Path,
+    looks: Looks,
+    *,
+    size: tuple[int, int] | None = None,
+    deeplab: Path | None = None,
+) -> Any:
+    """From images, float32 (N, H, W, 3) in [-1, 1], to probabilities (N, h, w, 1).
+
+    h and w are the truth's of the configuration's network with such an input. weights: of this
+    network. size: (H, W), by default its last stage's. deeplab: the published weights, where they
+    are asked for.
+    Raises InputError for no looks, weights that lack a layer and DeepLab without its weights.
+    """
+    if not looks.scales + looks.mirrored:
+        raise InputError("looks: got none, expected at least one scale")
+    height, width = size or config.stages[-1].size
+    grid = truth_grid(make_network(keras, config, (height, width)), config)
+    inputs = keras.Input((height, width, 3))
+    odds = [_look(keras, config, weights, inputs, s, grid, mirror=False) for s in looks.scales]
+    odds += [_look(keras, config, weights, inputs, s, grid, mirror=True) for s in looks.mirrored]
+    total = sum(odds[1:], odds[0]) / len(odds)
+    if looks.deeplab:
+        if deeplab is None:
+            raise InputError("looks: got a share of DeepLab without its weights, expected both")
+        coarse = _deeplab_odds(keras, deeplab, inputs, looks.deeplab_size, grid)
+        total = total + looks.deeplab * coarse + looks.shift
+    return keras.Model(inputs, keras.ops.sigmoid(total), name="looks", trainable=False)
+
+
+def _look(
+    keras: Any,
+    config: TrainConfig,
+    weights: Path,
+    inputs: Any,
+    scale: float,
+    grid: tuple[int, int],
+    *,
+    mirror: bool,
+) -> Any:
+    """Log odds (N, *grid, 1) of the network's look at the image, or at its mirror image."""
+    height, width = (max(1, round(scale * side / STRIDE)) * STRIDE for side in inputs.shape[1:3])
+    network = make_network(keras, config, (height, width))
+    for name, reason in initialise(network, weights).fresh:
+        raise InputError(f"{weights}: got no {name} for the network ({reason})")
+    name = f"look_{height}x{width}{'_mirrored' if mirror else ''}"
+    logits = keras.Model(network.input, network.get_layer("logits").output, name=name)
+    image = keras.ops.flip(inputs, axis=2) if mirror else inputs
+    answer = _resized(keras, logits(_resized(keras, image, (height, width))), grid)
+    return keras.ops.flip(answer, axis=2) if mirror else answer
+
+
+def _deeplab_odds(keras: Any, weights: Path, inputs: Any, size: int, grid: tuple[int, int]) -> Any:
+    """Log odds (N, *grid, 1) of a person against everything else."""
+    ops, network = keras.ops, deeplab_scores(keras=keras, size=size)
+    load_weights(network, weights)
+    network.name = "deeplab"
+    scores = ops.cast(network(_resized(keras, inputs, (size, size))), "float32")
+    others = ops.concatenate([scores[..., :PERSON], scores[..., PERSON + 1 :]], axis=-1)
+    odds = scores[..., PERSON : PERSON + 1] - ops.logsumexp(others, axis=-1, keepdims=True)
+    return ops.clip(_resized(keras, odds, grid), -CUT, CUT)
+
+
+def _resized(keras: Any, values: Any, size: tuple[int, int]) -> Any:
+    if tuple(values.shape[1:3]) == tuple(size):
+        return values
+    return keras.ops.image.resize(values, size, interpolation="bilinear", antialias=True)
+
+
+def main(
+    config: TrainConfig,
+    weights: Path,
+    out: Path,
+    looks: Looks,
+    *,
+    size: tuple[int, int] | None = None,
+    deeplab: Path | None = None,
+) -> int:
+    """Write the teacher to `out`, beside it first; returns the exit code."""
+    if out.suffix != ".keras":
+        raise InputError(f"{out}: got another suffix, expected a name that ends with .keras")
+    keras = require("keras", extra="train")
+    if config.mixed_precision:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    model = make_looks(keras, config, weights, looks, size=size, deeplab=deeplab)
+    beside = out.with_name(f"{out.stem}.part.keras")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    model.save(beside)
+    os.replace(beside, out)
+    return 0
+
+
+def _command(
+    config: Path = typer.Argument(..., help="Training configuration of the network."),  # noqa: B008
+    weights: Path = typer.Argument(..., help="Its weights, temperature 1."),  # noqa: B008
+    out: Path = typer.Option(..., "--out", "-o", help="The teacher, a .keras file."),  # noqa: B008
+    size: tuple[int, int] | None = typer.Option(  # noqa: B008
+        None, help="Height and width of the student's input; by default as in CONFIG."
+    ),
+    scale: list[float] = typer.Option(  # noqa: B008
+        list(Looks.scales), help="Of the image, for a look at it; once for each look."
+    ),
+    mirrored: list[float] = typer.Option(  # noqa: B008
+        list(Looks.mirrored), help="The same for a look at its mirror image."
+    ),
+    deeplab: Path | None = typer.Option(  # noqa: B008
+        None, help="The published DeepLab's weights, width 1.0; without it, none."
+    ),
+    share: float = typer.Option(Looks.deeplab, min=0.0, help="Of DeepLab's log odds."),
+    deeplab_size: int = typer.Option(Looks.deeplab_size, help="Side of its input, 16 n + 1."),
+    shift: float = typer.Option(Looks.shift, help="Added to the log odds, with DeepLab."),
+) -> None:
+    looks = Looks(
+        scales=tuple(scale),
+        mirrored=tuple(mirrored),
+        deeplab=share if deeplab else 0.0,
+        deeplab_size=deeplab_size,
+        shift=shift,
+    )
+
+    def run() -> int:
+        return main(load_config(config), weights, out, looks, size=size, deeplab=deeplab)
+
+    raise typer.Exit(exit_code_of(run))
+
+
+if __name__ == "__main__":
+    typer.run(_command)
