@@ -60,8 +60,10 @@ def convert_int8(
     frames = check_frames(frames)
     predict = predictor(concrete_function(model, spec))
     tensors = list(calibration_tensors(frames, spec, predict))
-    corrected = concrete_function(bias_corrected(model, tensors), spec)
-    converter = quantizing_converter(tflite_converter(corrected), tensors, io=io, progress=progress)
+    # By name: a function does not keep the variables of the model that it was traced from.
+    corrected = bias_corrected(model, tensors)
+    converter = tflite_converter(concrete_function(corrected, spec))
+    converter = quantizing_converter(converter, tensors, io=io, progress=progress)
     return finish(converter.convert(), spec, golden_entries(frames, spec, predict))
 
 

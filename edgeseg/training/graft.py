@@ -1,8 +1,8 @@
-"""Another beginning for a trained hourglass: new first layers, fitted to what the old ones gave.
+"""Other layers for a part of a trained hourglass, fitted to what the old ones gave.
 
-The network of CONFIG shares its deeper layers with the trained hourglass whose weights WEIGHTS
-are and whose encoder is `--other`; its first layers are new. They learn by regression, on the
-augmented training images of CONFIG, to make the first shared layers (`TAPS`) answer as they do in
+The network of CONFIG shares most layers with the trained hourglass whose weights WEIGHTS are and
+whose encoder is `--other`; a part of its encoder is new (`PARTS`). It learns by regression, on the
+augmented training images of CONFIG, to make the layers that it is compared at answer as they do in
 the trained network (Romero et al. 2015, "FitNets"). No mask is needed for that. FILE gets the
 weights of the whole, to be the `init` of CONFIG, whose `[hints]` then teach all layers alike.
 
@@ -32,10 +32,39 @@ from .sources import make_network
 from .step import answers_of
 from .tasks import make_task
 
-# Layers of both networks that read what is new, their answers before any activation.
-TAPS = ("decoder4_skip", "decoder8_skip", "block06_expand")
-# What learns first; of it what has no values to begin with is normalized until it is folded.
-NEW, NORMALIZED = ("entry", "decoder4_skip"), "entry8"
+
+@dataclass(frozen=True)
+class Part:
+    """What of an encoder is new against the one that it is grafted onto.
+
+    taps: layers of both networks whose answers are compared, before any activation. learns:
+    beginnings of the names of what is trained; fresh: of what has no values to begin with and
+    is normalized until it is folded.
+    """
+
+    taps: tuple[str, ...]
+    learns: tuple[str, ...]
+    fresh: tuple[str, ...]
+
+
+_BLOCKS = tuple(f"block{index:02d}" for index in range(7, 13))
+# By the encoder of the network that learns.
+PARTS = {
+    "fused_entry": Part(
+        taps=("decoder4_skip", "decoder8_skip", "block06_expand"),
+        learns=("entry", "decoder4_skip"),
+        fresh=("entry8",),
+    ),
+    "fused": Part(
+        taps=(
+            *("block07_add", "block08_add", "block09_add"),
+            *("block10_project", "block11_add", "block12_add"),
+            *("decoder16_skip", "block13_expand"),
+        ),
+        learns=_BLOCKS,
+        fresh=_BLOCKS,
+    ),
+}
 RATES = (4e-3, 1e-5)
 MEASURED_IMAGES = 48
 LAST = 100
@@ -67,39 +96,49 @@ def graft(
         its seed. root: folder that the configuration's paths are relative to.
     Returns the weights, and by tap the squared error as a share of the variance of what was
     to be answered, mean over the last 100 steps.
-    Raises InputError where `weights` lack a layer of their own network or a shared one.
+    Raises InputError for an encoder that is not grafted, and where `weights` lack a layer of their
+    own network or a shared one.
     """
     keras = require("keras", extra="train")
     # A second target of the training that follows is none of this one's.
     config = dataclasses.replace(config, features=FeaturesConfig())
     keras.utils.set_random_seed(config.seed)
     values = fold(read_values(weights))
-    target = _tapped(keras, _network(keras, config, encoder=grafting.other))
+    part = _part(config)
+    target = _tapped(keras, _network(keras, config, encoder=grafting.other), part)
     _fill(target, values, weights)
-    network = _network(keras, config, batch_norm=(NORMALIZED,))
-    learner = _tapped(keras, network)
-    _fill(network, values, weights, new=NORMALIZED)
+    network = _network(keras, config, batch_norm=part.fresh)
+    learner = _tapped(keras, network, part)
+    _fill(network, values, weights, new=part.fresh)
     for layer in learner.layers:
-        layer.trainable = layer.name.startswith(NEW)
+        layer.trainable = layer.name.startswith(part.learns)
     stage = dataclasses.replace(
         config.stages[0], batch=grafting.batch, steps=grafting.steps, rate=RATES
     )
     pipeline = make_task(config, root).pipeline(stage, network)
     examples = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
+    scales = [1 / example.var((0, 1, 2)).mean() for example in examples]
     said = fit_to(
         keras,
         learner,
         target,
-        scaled_errors(keras, TAPS, [1 / example.var((0, 1, 2)).mean() for example in examples]),
+        scaled_errors(keras, part.taps, scales),
         pipeline,
         stage,
         slow=set(),
         workers=config.data.workers,
-        title="fitting the beginning",
+        title="fitting what is new",
         console=console,
     )
-    left = {name: float(np.mean([parts[name] for parts in said[-LAST:]])) for name in TAPS}
+    left = {name: float(np.mean([parts[name] for parts in said[-LAST:]])) for name in part.taps}
     return fold(get_weights(network)), left
+
+
+def _part(config: TrainConfig) -> Part:
+    encoder = config.model.options.get("encoder", "")
+    if encoder not in PARTS:
+        raise InputError(f"encoder: got {encoder!r}, expected one of {sorted(PARTS)} to graft")
+    return PARTS[encoder]
 
 
 def _network(
@@ -112,13 +151,15 @@ def _network(
     return make_network(keras, dataclasses.replace(config, model=model), config.stages[0].size)
 
 
-def _tapped(keras: Any, network: Any) -> Any:
-    return keras.Model(network.input, answers_of(network, TAPS, option="graft"))
+def _tapped(keras: Any, network: Any, part: Part) -> Any:
+    return keras.Model(network.input, answers_of(network, part.taps, option="graft"))
 
 
-def _fill(network: Any, values: dict[str, np.ndarray], origin: Path, *, new: str = "") -> None:
+def _fill(
+    network: Any, values: dict[str, np.ndarray], origin: Path, *, new: tuple[str, ...] = ()
+) -> None:
     for name, reason in initialise(network, values).fresh:
-        if not new or not name.startswith(new):
+        if not name.startswith(new):
             raise InputError(f"{origin}: got no {name} for the network ({reason})")
 
 
@@ -128,7 +169,7 @@ def main(
     output: Path,
     grafting: Grafting = Grafting(),  # noqa: B008
 ) -> int:
-    """Graft `config`'s beginning onto `weights` and write `output`; returns the exit code."""
+    """Graft what is new in `config` onto `weights` and write `output`; returns the exit code."""
     console = Console(stderr=True)
     values, left = graft(
         load_config(config), weights, root=config.parent, console=console, grafting=grafting

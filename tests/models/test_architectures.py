@@ -175,18 +175,44 @@ def test_fused_entry_is_dense_down_to_an_eighth_and_the_same_behind():
     assert all(shapes[name] == other[name] for name in set(shapes) & set(other))
 
 
+def test_fused_is_dense_down_to_a_sixteenth_and_otherwise_the_same():
+    options = {"input_shape": (64, 32, 3), "width": 0.5, "decoder_channels": (12, 8, 8, 4)}
+    options |= {"output_stride": 4, "expansion": 4}
+    entry = build("hourglass", keras=keras, encoder="fused_entry", **options)
+    fused = build("hourglass", keras=keras, encoder="fused", **options)
+    shapes = {name: value.shape for name, value in get_weights(entry).items()}
+    other = {name: value.shape for name, value in get_weights(fused).items()}
+    new = {name: shape for name, shape in other.items() if shapes.get(name) != shape}
+    channels = {7: 32, 8: 32, 9: 32, 10: 48, 11: 48, 12: 48}
+    before = 32
+    for index, count in channels.items():
+        assert new.pop(f"block{index:02d}_expand/kernel") == (3, 3, before, count)
+        assert new.pop(f"block{index:02d}_project/kernel") == (1, 1, count, count)
+        assert new.pop(f"block{index:02d}_expand/bias") == (count,)
+        before = count
+    assert not new
+    assert {name.split("/")[0] for name in set(shapes) - set(other)} == {
+        f"block{index:02d}_depthwise" for index in channels
+    }
+    added = {layer.name for layer in fused.layers if layer.name.endswith("_add")}
+    assert {name for name in added if name.startswith("block")} == {
+        *("block07_add", "block08_add", "block09_add", "block11_add", "block12_add", "block14_add")
+    }
+
+
 def test_expansion_is_the_width_inside_the_bottlenecks():
     options = {"input_shape": (32, 32, 3), "width": 0.5, "output_stride": 4}
     options["decoder_channels"] = (8, 8, 8, 4)
-    own_of = {"mobilenet_v2": 6, "dense_entry": 6, "fused_entry": 6, "plain": 2}
+    own_of = {"mobilenet_v2": 6, "dense_entry": 6, "fused_entry": 6, "fused": 6, "plain": 2}
     for encoder, own in own_of.items():
         usual = get_weights(build("hourglass", keras=keras, encoder=encoder, **options))
         other = build("hourglass", keras=keras, encoder=encoder, expansion=4, **options)
         widened = get_weights(other)
+        # A dense 3x3 is as wide as it is.
         expanding = [
             name
-            for name in usual
-            if name.endswith("_expand/kernel") and not name.startswith("entry")
+            for name, value in usual.items()
+            if name.endswith("_expand/kernel") and value.shape[0] == 1
         ]
         assert expanding
         assert set(widened) == set(usual)
@@ -215,7 +241,7 @@ def test_dropout_drops_whole_channels_in_training_alone():
         build("hourglass", keras=keras, dropout=1, **options)
 
 
-@pytest.mark.parametrize("encoder", ["dense_entry", "fused_entry"])
+@pytest.mark.parametrize("encoder", ["dense_entry", "fused_entry", "fused"])
 def test_dense_entry_in_tf_keras_and_in_int8(encoder):
     options = {"input_shape": (64, 32, 3), "width": 0.35, "encoder": encoder, "classes": 2}
     keras.utils.set_random_seed(0)
