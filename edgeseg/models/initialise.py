@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,25 @@ def initialise(
         )
     fresh = tuple((n, _reason(n, s, values)) for n, s in wanted.items() if n not in set(loaded))
     return InitialiseReport(origin, loaded, fresh, tuple(sorted(set(values) - set(loaded))))
+
+
+def fill(
+    model: Any,
+    source: str | Path | Mapping[str, np.ndarray],
+    *,
+    origin: str | Path = "",
+    purpose: str = "the network",
+    optional: Callable[[str], bool] = lambda name: False,
+) -> None:
+    """`initialise` where nothing may be missing.
+
+    optional: of a variable's name, whether it may stay as it is.
+    Raises InputError, with `origin` and `purpose`, for the first other that does.
+    """
+    report = initialise(model, source, origin=str(origin))
+    for name, reason in report.fresh:
+        if not optional(name):
+            raise InputError(f"{report.source}: got no {name} for {purpose} ({reason})")
 
 
 def read_values(path: Path) -> dict[str, np.ndarray]:

@@ -29,7 +29,7 @@ from ..data.pipeline import Pipeline
 from ..errors import InputError, require
 from ..models.folding import fold, unfold
 from ..models.hourglass import ENTRY_END, ENTRY_TARGET
-from ..models.initialise import initialise, read_values
+from ..models.initialise import fill, read_values
 from ..models.mobilenet_v2 import mobilenet_v2_encoder
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
@@ -132,8 +132,7 @@ def _published(keras: Any, config: TrainConfig, weights: Path) -> Any:
     inputs = keras.Input((*config.stages[0].size, 3))
     encoder = mobilenet_v2_encoder(keras, inputs, width=config.model.width, batch_norm=False)
     model = keras.Model(inputs, encoder[STRIDES[-1]])
-    for name, reason in initialise(model, weights).fresh:
-        raise InputError(f"{weights}: got no {name} for width {config.model.width} ({reason})")
+    fill(model, weights, purpose=f"width {config.model.width}")
     return model
 
 
@@ -160,9 +159,13 @@ def _fill(
     values |= _narrowed(keras, published, encoder, pipeline, seed)
     started = fold(read_values(start)) if start else {}
     values |= started
-    for name, reason in initialise(encoder, values).fresh:
-        if not name.startswith(NORMALIZED) or "_bn/" not in name:
-            raise InputError(f"{start or weights}: got no {name} for the encoder ({reason})")
+    fill(
+        encoder,
+        values,
+        origin=start or weights,
+        purpose="the encoder",
+        optional=lambda name: name.startswith(NORMALIZED) and "_bn/" in name,
+    )
     tensors = (pipeline.batch(i, BATCH).tensor for i in range(UNFOLD_BATCHES))
     if start is None:
         unfold(encoder, values, tensors)

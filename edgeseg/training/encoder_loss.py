@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
 from ..models.deeplab import deeplab_classes
-from ..models.initialise import initialise
+from ..models.initialise import fill
 from .losses import divergence
 from .step import LossFunction
 
@@ -62,6 +61,5 @@ def with_classes(keras: Any, compared: LossFunction, head: Any, weight: float) -
 def published_head(keras: Any, published: Any, weights: Path) -> Any:
     """The published head, from what block 16 answers to scores of classes."""
     head = deeplab_classes(keras=keras, shape=published.output.shape[1:])
-    for name, reason in initialise(head, weights).fresh:
-        raise InputError(f"{weights}: got no {name} to read classes with ({reason})")
+    fill(head, weights, purpose="reading classes")
     return head

@@ -19,10 +19,10 @@ import typer
 from rich.console import Console
 
 from ..errors import InputError, require
-from ..models import build, initialise
+from ..models import build
 from ..models.folding import fold
 from ..models.hourglass import ENTRY_END, ENTRY_TARGET
-from ..models.initialise import read_values
+from ..models.initialise import fill, read_values
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, TrainConfig, load_config
@@ -73,9 +73,12 @@ def _networks(keras: Any, config: TrainConfig, weights: Path) -> tuple[Any, Any,
     keras.utils.set_random_seed(config.seed)
     options = {"input_shape": (*config.stages[0].size, 3), "width": config.model.width}
     source = build("hourglass", keras=keras, **options)
-    for name, reason in initialise(source, weights).fresh:
-        if name.startswith(("stem", "block")):
-            raise InputError(f"{weights}: got no {name} for width {config.model.width} ({reason})")
+    fill(
+        source,
+        weights,
+        purpose=f"width {config.model.width}",
+        optional=lambda name: not name.startswith(("stem", "block")),
+    )
     network = build("hourglass", keras=keras, encoder=encoder, **options)
     target = keras.Model(source.input, source.get_layer(ENTRY_TARGET).output)
     entry = keras.Model(network.input, network.get_layer(ENTRY_END).output)

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from ..errors import InputError, require
 from ..models.folding import fold
-from ..models.initialise import initialise, read_values
+from ..models.initialise import fill, read_values
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, TrainConfig, load_config
@@ -106,10 +106,10 @@ def graft(
     values = fold(read_values(weights))
     part = _part(config)
     target = _tapped(keras, _network(keras, config, encoder=grafting.other), part)
-    _fill(target, values, weights)
+    fill(target, values, origin=weights)
     network = _network(keras, config, batch_norm=part.fresh)
     learner = _tapped(keras, network, part)
-    _fill(network, values, weights, new=part.fresh)
+    fill(network, values, origin=weights, optional=lambda name: name.startswith(part.fresh))
     for layer in learner.layers:
         layer.trainable = layer.name.startswith(part.learns)
     stage = dataclasses.replace(
@@ -153,14 +153,6 @@ def _network(
 
 def _tapped(keras: Any, network: Any, part: Part) -> Any:
     return keras.Model(network.input, answers_of(network, part.taps, option="graft"))
-
-
-def _fill(
-    network: Any, values: dict[str, np.ndarray], origin: Path, *, new: tuple[str, ...] = ()
-) -> None:
-    for name, reason in initialise(network, values).fresh:
-        if not name.startswith(new):
-            raise InputError(f"{origin}: got no {name} for the network ({reason})")
 
 
 def main(

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..data.pipeline import Pipeline
 from ..errors import InputError
-from ..models.initialise import initialise
+from ..models.initialise import fill
 from .config import TrainConfig
 from .losses import EPSILON
 from .sources import make_network
@@ -43,8 +43,7 @@ def hinting_network(keras: Any, config: TrainConfig, size: tuple[int, int], root
     options = {**config.model.options, **hints.options}
     model = dataclasses.replace(config.model, options=options)
     network = make_network(keras, dataclasses.replace(config, model=model), size)
-    for name, reason in initialise(network, root / hints.weights).fresh:
-        raise InputError(f"hints.weights: {hints.weights} has no {name} for it ({reason})")
+    fill(network, root / hints.weights, origin=f"hints.weights: {hints.weights}")
     return keras.Model(network.input, hinted(network, hints.layers), trainable=False)
 
 

@@ -22,7 +22,7 @@ import typer
 
 from ..errors import InputError, require
 from ..models.deeplab import deeplab_scores
-from ..models.initialise import initialise
+from ..models.initialise import fill
 from ..models.weights import load_weights
 from ..runtime.console import exit_code_of
 from .config import TrainConfig, load_config
@@ -96,8 +96,7 @@ def _look(
     """Log odds (N, *grid, 1) of the network's look at the image, or at its mirror image."""
     height, width = (max(1, round(scale * side / STRIDE)) * STRIDE for side in inputs.shape[1:3])
     network = make_network(keras, config, (height, width))
-    for name, reason in initialise(network, weights).fresh:
-        raise InputError(f"{weights}: got no {name} for the network ({reason})")
+    fill(network, weights)
     name = f"look_{height}x{width}{'_mirrored' if mirror else ''}"
     logits = keras.Model(network.input, network.get_layer("logits").output, name=name)
     image = keras.ops.flip(inputs, axis=2) if mirror else inputs

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ..data.pipeline import Pipeline
+from ..errors import InputError
 from .config import TrainConfig
 from .feature_head import class_divergence, feature_loss, with_feature_head
 from .hints import HintLoss, hinted, make_hint_loss
 from .tasks import Task
-from .teacher import answers_in_steps, teaching_network
+from .teacher import answers_in_steps, check_exists, teaching_network
 
 
 def truth_grid(model: Any, config: TrainConfig) -> tuple[int, int]:
@@ -26,6 +27,7 @@ class Objective:
     features (`feature_head`) ask for and what a trained network hints at (`hints`), where the
     configuration names them.
     root: folder that the configuration's paths are relative to.
+    Raises InputError where a teacher or the hinting network's weights are not there.
     """
 
     def __init__(self, keras: Any, task: Task, config: TrainConfig, root: Path) -> None:
@@ -35,6 +37,11 @@ class Objective:
         taught = bool(config.teacher and config.loss.distillation)
         self._asked = path if taught and answers_in_steps(path) else None
         self._teacher: Any = None
+        # Before anything starts, not when the first stage begins.
+        if taught:
+            check_exists(path)
+        if config.hints.weights and not (root / config.hints.weights).exists():
+            raise InputError(f"hints.weights: got no such file {root / config.hints.weights}")
 
     @property
     def takes_images(self) -> bool:

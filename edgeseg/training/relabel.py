@@ -33,7 +33,7 @@ from rich.progress import Progress
 from ..data.folder import Sample
 from ..errors import InputError, require
 from ..models.deeplab import deeplab_scores
-from ..models.initialise import initialise
+from ..models.initialise import fill
 from ..models.weights import load_weights
 from ..preprocess import resize
 from ..runtime.console import exit_code_of
@@ -77,9 +77,7 @@ def together(
 def network_odds(keras: Any, config: TrainConfig, weights: Path, size: tuple[int, int]) -> Any:
     """From RGB in [-1, 1] (N, height, width, 3) to the log odds of the mask (N, h, w)."""
     network = make_network(keras, config, size)
-    fresh = initialise(network, weights).fresh
-    if fresh:
-        raise InputError(f"{weights}: got no {fresh[0][0]} for the network ({fresh[0][1]})")
+    fill(network, weights)
     model = keras.Model(network.input, network.get_layer("logits").output)
     return lambda tensor: np.asarray(model.predict_on_batch(tensor), np.float32)[..., 0]
 

@@ -31,7 +31,7 @@ def teaching_network(keras: Any, path: Path, spec: ModelSpec, grid: tuple[int, i
     It takes float32 (N, height, width, channels) of the student and gives (N, *grid, K).
     Raises InputError where there is no such file, and for other classes.
     """
-    _check_exists(path)
+    check_exists(path)
     model = (
         load_run(keras, path)[0] if path.is_dir() else keras.saving.load_model(path, compile=False)
     )
@@ -49,7 +49,7 @@ def tflite_teacher(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:
     from ..preprocess import to_scores
     from ..runtime.interpreter import Interpreter
 
-    _check_exists(path)
+    check_exists(path)
     data, own = load_model(path)
     _check_classes(path, len(own.labels), spec)
     interpreter = Interpreter(data)
@@ -64,7 +64,8 @@ def tflite_teacher(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:
     return teach
 
 
-def _check_exists(path: Path) -> None:
+def check_exists(path: Path) -> None:
+    """Raise InputError where there is no such teacher."""
     if not path.exists():
         raise InputError(f"teacher: got no such file {path}, expected a run, Keras file or .tflite")
 

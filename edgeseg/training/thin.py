@@ -28,7 +28,7 @@ from rich.console import Console
 from ..data.pipeline import Pipeline
 from ..errors import InputError, require
 from ..models.folding import fold
-from ..models.initialise import initialise, read_values
+from ..models.initialise import fill, read_values
 from ..models.weights import named_variables, save_arrays
 from ..runtime.console import exit_code_of
 from .config import TrainConfig, load_config
@@ -166,9 +166,7 @@ def _whole_network(keras: Any, config: TrainConfig, values: dict, weights: Path)
     options = {k: v for k, v in config.model.options.items() if k != "batch_norm"}
     model = dataclasses.replace(config.model, options={**options, "expansion": widths.pop()})
     network = make_network(keras, dataclasses.replace(config, model=model), config.stages[0].size)
-    fresh = initialise(network, values).fresh
-    if fresh:
-        raise InputError(f"{weights}: got no {fresh[0][0]} for the network ({fresh[0][1]})")
+    fill(network, values, origin=weights)
     return network
 
 

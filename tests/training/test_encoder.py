@@ -103,5 +103,5 @@ def test_published_weights_without_a_head_have_no_classes(config, entry, tmp_pat
     np.savez(headless, **{n: v for n, v in np.load(entry).items() if n[:8] != "semantic"})
     loaded, options = load_config(config), {"root": tmp_path, "console": Console(quiet=True)}
     teach_encoder(loaded, headless, teaching=Teaching(steps=1), **options)
-    with pytest.raises(InputError, match="got no semantic/kernel to read classes with"):
+    with pytest.raises(InputError, match="got no semantic/kernel for reading classes"):
         teach_encoder(loaded, headless, teaching=Teaching(steps=1, classes=1.0), **options)

@@ -185,8 +185,12 @@ def test_what_cannot_hint_is_refused(config, tmp_path):
         run(hints(config, layers=("nowhere",)), tmp_path)
     with pytest.raises(InputError, match=r"hints\.layers: got none, expected layers"):
         run(hints(config, layers=()), tmp_path)
-    with pytest.raises(InputError, match="trained.npz has no entry8"):
+    with pytest.raises(InputError, match="hints.weights: trained.npz: got no entry8"):
         run(hints(config, options={}), tmp_path)
+    # Before anything is read or started.
+    absent = hints(config, weights="absent.npz")
+    with pytest.raises(InputError, match=r"hints\.weights: got no such file .*absent\.npz"):
+        Trainer(absent, tmp_path / "absent", root=tmp_path)
     # Of another width in the trained network.
     wider = hints(config, options={"encoder": "dense_entry", "expansion": 3}, weights="wide.npz")
     keras.utils.set_random_seed(2)
