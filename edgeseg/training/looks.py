@@ -65,22 +65,36 @@ def make_looks(
     h and w are the truth's of the configuration's network with such an input. weights: of this
     network. size: (H, W), by default its last stage's. deeplab: the published weights, where they
     are asked for.
-    Raises InputError for no looks, weights that lack a layer and DeepLab without its weights.
+    Raises InputError for no looks, data with classes, weights that lack a layer, DeepLab without
+    its weights and a size that it does not take.
     """
-    if not looks.scales + looks.mirrored:
-        raise InputError("looks: got none, expected at least one scale")
+    _check(config, looks, deeplab)
     height, width = size or config.stages[-1].size
     grid = truth_grid(make_network(keras, config, (height, width)), config)
     inputs = keras.Input((height, width, 3))
-    odds = [_look(keras, config, weights, inputs, s, grid, mirror=False) for s in looks.scales]
-    odds += [_look(keras, config, weights, inputs, s, grid, mirror=True) for s in looks.mirrored]
+    ways = [(scale, False) for scale in looks.scales] + [(s, True) for s in looks.mirrored]
+    odds = [
+        _look(keras, config, weights, inputs, scale, grid, mirror=mirror, name=f"look{index}")
+        for index, (scale, mirror) in enumerate(ways)
+    ]
     total = sum(odds[1:], odds[0]) / len(odds)
-    if looks.deeplab:
-        if deeplab is None:
-            raise InputError("looks: got a share of DeepLab without its weights, expected both")
+    if deeplab is not None and looks.deeplab:
         coarse = _deeplab_odds(keras, deeplab, inputs, looks.deeplab_size, grid)
         total = total + looks.deeplab * coarse + looks.shift
     return keras.Model(inputs, keras.ops.sigmoid(total), name="looks", trainable=False)
+
+
+def _check(config: TrainConfig, looks: Looks, deeplab: Path | None) -> None:
+    if not looks.scales + looks.mirrored:
+        raise InputError("looks: got none, expected at least one scale")
+    if config.data.reader:
+        raise InputError(f"{config.name}: got data with classes, expected binary masks")
+    if looks.deeplab and deeplab is None:
+        raise InputError("looks: got a share of DeepLab without its weights, expected both")
+    if looks.deeplab and looks.deeplab_size % 16 != 1:
+        raise InputError(
+            f"DeepLab's size: got {looks.deeplab_size}, expected 16 n + 1, such as 321"
+        )
 
 
 def _look(
@@ -92,15 +106,16 @@ def _look(
     grid: tuple[int, int],
     *,
     mirror: bool,
+    name: str,
 ) -> Any:
     """Log odds (N, *grid, 1) of the network's look at the image, or at its mirror image."""
     height, width = (max(1, round(scale * side / STRIDE)) * STRIDE for side in inputs.shape[1:3])
     network = make_network(keras, config, (height, width))
     fill(network, weights)
-    name = f"look_{height}x{width}{'_mirrored' if mirror else ''}"
     logits = keras.Model(network.input, network.get_layer("logits").output, name=name)
     image = keras.ops.flip(inputs, axis=2) if mirror else inputs
-    answer = _resized(keras, logits(_resized(keras, image, (height, width))), grid)
+    answer = keras.ops.cast(logits(_resized(keras, image, (height, width))), "float32")
+    answer = _resized(keras, answer, grid)
     return keras.ops.flip(answer, axis=2) if mirror else answer
 
 
@@ -134,9 +149,13 @@ def main(
     if out.suffix != ".keras":
         raise InputError(f"{out}: got another suffix, expected a name that ends with .keras")
     keras = require("keras", extra="train")
-    if config.mixed_precision:
-        keras.config.set_dtype_policy("mixed_bfloat16")
-    model = make_looks(keras, config, weights, looks, size=size, deeplab=deeplab)
+    policy = keras.config.dtype_policy()
+    try:
+        if config.mixed_precision:
+            keras.config.set_dtype_policy("mixed_bfloat16")
+        model = make_looks(keras, config, weights, looks, size=size, deeplab=deeplab)
+    finally:
+        keras.config.set_dtype_policy(policy)
     beside = out.with_name(f"{out.stem}.part.keras")
     out.parent.mkdir(parents=True, exist_ok=True)
     model.save(beside)

@@ -174,8 +174,27 @@ def test_a_run_learns_to_answer_in_one_look(config, tmp_path):
     assert float(columns["known"][0]["distillation"]) < first
 
 
+def test_mixed_precision_is_the_teachers_alone(config, tensor, tmp_path):
+    mixed = dataclasses.replace(config, mixed_precision=True)
+    looks = dataclasses.replace(ONE, scales=(1.0, 1.0))  # two looks alike are one
+    assert main(mixed, tmp_path / "known.npz", tmp_path / "looks.keras", looks) == 0
+    assert keras.config.dtype_policy().name == "float32"
+    model = keras.saving.load_model(tmp_path / "looks.keras", compile=False)
+    answer = np.asarray(model(tensor))
+    assert answer.dtype == np.float32
+    expected = np.asarray(make_looks(keras, config, tmp_path / "known.npz", ONE)(tensor))
+    np.testing.assert_allclose(answer, expected, atol=0.02)
+    assert np.abs(answer - expected).max() > 1e-6  # fewer digits
+
+
 def test_bad_looks(config, tmp_path):
     weights = tmp_path / "known.npz"
+    classes = dataclasses.replace(config, data=dataclasses.replace(config.data, reader="coco"))
+    with pytest.raises(InputError, match="got data with classes, expected binary masks"):
+        make_looks(keras, classes, weights, ONE)
+    wrong = dataclasses.replace(ONE, deeplab=0.2, deeplab_size=320)
+    with pytest.raises(InputError, match="DeepLab's size: got 320, expected 16 n"):
+        make_looks(keras, config, weights, wrong, deeplab=weights)
     with pytest.raises(InputError, match="looks: got none"):
         make_looks(keras, config, weights, dataclasses.replace(ONE, scales=()))
     with pytest.raises(InputError, match=r"ends with \.keras"):
