@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Console
 
 from ..errors import InputError, require
 from ..models.deeplab import deeplab_scores
@@ -139,15 +140,15 @@ def _resized(keras: Any, values: Any, size: tuple[int, int]) -> Any:
 def main(
     config: TrainConfig,
     weights: Path,
-    out: Path,
+    output: Path,
     looks: Looks,
     *,
     size: tuple[int, int] | None = None,
     deeplab: Path | None = None,
 ) -> int:
-    """Write the teacher to `out`, beside it first; returns the exit code."""
-    if out.suffix != ".keras":
-        raise InputError(f"{out}: got another suffix, expected a name that ends with .keras")
+    """Write the teacher to `output`, beside it first; returns the exit code."""
+    if output.suffix != ".keras":
+        raise InputError(f"{output}: got another suffix, expected a name that ends with .keras")
     keras = require("keras", extra="train")
     policy = keras.config.dtype_policy()
     try:
@@ -156,25 +157,29 @@ def main(
         model = make_looks(keras, config, weights, looks, size=size, deeplab=deeplab)
     finally:
         keras.config.set_dtype_policy(policy)
-    beside = out.with_name(f"{out.stem}.part.keras")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = output.with_name(f"{output.stem}.part.keras")
+    output.parent.mkdir(parents=True, exist_ok=True)
     model.save(beside)
-    os.replace(beside, out)
+    os.replace(beside, output)
+    height, width = model.input_shape[1:3]
+    count = len(looks.scales + looks.mirrored)
+    added = " and DeepLab's" if looks.deeplab else ""
+    Console(stderr=True).print(f"{output}: looks at {width}x{height}: {count}{added}")
     return 0
 
 
 def _command(
     config: Path = typer.Argument(..., help="Training configuration of the network."),  # noqa: B008
     weights: Path = typer.Argument(..., help="Its weights, temperature 1."),  # noqa: B008
-    out: Path = typer.Option(..., "--out", "-o", help="The teacher, a .keras file."),  # noqa: B008
+    output: Path = typer.Option(..., "--output", "-o", help="The teacher, a .keras file."),  # noqa: B008
     size: tuple[int, int] | None = typer.Option(  # noqa: B008
         None, help="Height and width of the student's input; by default as in CONFIG."
     ),
     scale: list[float] = typer.Option(  # noqa: B008
-        list(Looks.scales), help="Of the image, for a look at it; once for each look."
+        [], help="Of the image, for a look at it; once for each look."
     ),
     mirrored: list[float] = typer.Option(  # noqa: B008
-        list(Looks.mirrored), help="The same for a look at its mirror image."
+        [], help="The same for a look at its mirror image. Without either: 1, and 1.45 mirrored."
     ),
     deeplab: Path | None = typer.Option(  # noqa: B008
         None, help="The published DeepLab's weights, width 1.0; without it, none."
@@ -183,16 +188,17 @@ def _command(
     deeplab_size: int = typer.Option(Looks.deeplab_size, help="Side of its input, 16 n + 1."),
     shift: float = typer.Option(Looks.shift, help="Added to the log odds, with DeepLab."),
 ) -> None:
+    given = bool(scale or mirrored)
     looks = Looks(
-        scales=tuple(scale),
-        mirrored=tuple(mirrored),
+        scales=tuple(scale) if given else Looks.scales,
+        mirrored=tuple(mirrored) if given else Looks.mirrored,
         deeplab=share if deeplab else 0.0,
         deeplab_size=deeplab_size,
         shift=shift,
     )
 
     def run() -> int:
-        return main(load_config(config), weights, out, looks, size=size, deeplab=deeplab)
+        return main(load_config(config), weights, output, looks, size=size, deeplab=deeplab)
 
     raise typer.Exit(exit_code_of(run))
 

@@ -6,6 +6,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import csv
 import dataclasses
+import subprocess
+import sys
 
 import cv2
 import keras
@@ -185,6 +187,23 @@ def test_mixed_precision_is_the_teachers_alone(config, tensor, tmp_path):
     expected = np.asarray(make_looks(keras, config, tmp_path / "known.npz", ONE)(tensor))
     np.testing.assert_allclose(answer, expected, atol=0.02)
     assert np.abs(answer - expected).max() > 1e-6  # fewer digits
+
+
+def test_the_program_takes_the_looks_that_are_given(config, tmp_path):
+    words = [sys.executable, "-m", "edgeseg.training.looks", "patient.toml", "known.npz"]
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    for given, said in (([], "2"), (["--mirrored", "1"], "1")):
+        done = subprocess.run([*words, *given, "-o", "made/looks.keras"], **options)
+        assert done.returncode == 0, done.stderr
+        assert f"made/looks.keras: looks at 96x64: {said}" in done.stderr
+    made = keras.saving.load_model(tmp_path / "made/looks.keras", compile=False)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 96, 3)).astype(np.float32)
+    straight = make_looks(keras, config, tmp_path / "known.npz", ONE)
+    turned = np.asarray(straight(image[:, :, ::-1]))[:, :, ::-1]
+    np.testing.assert_allclose(made(image), turned, atol=1e-5)
+    done = subprocess.run([*words, "-o", "looks.npz"], **options)
+    assert done.returncode == 2
+    assert "expected a name that ends with .keras" in done.stderr
 
 
 def test_bad_looks(config, tmp_path):
