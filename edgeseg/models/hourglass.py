@@ -86,8 +86,8 @@ def fused_encoder(
     """As `fused_entry_encoder`, with blocks 7 to 12 fused as well, as wide inside as outside.
 
     They hold about as many weights as the bottlenecks of expansion 4 that they replace and
-    take half the time in int8 on a CPU, where a dense 3x3 multiplies twice to four times as
-    fast: at 352x352 the whole takes what `fused_entry` takes at 320x320.
+    take a half to two thirds of the time in int8 on a CPU, where a dense 3x3 multiplies about
+    twice as fast: at 352x352 the whole takes what `fused_entry` takes at 320x320.
     """
     features = _fused_to_eighth(keras, x, width, batch_norm)
     begin = [(expansion, MOBILENET_V2[3][1], 1, 2)]
