@@ -22,17 +22,13 @@ import typer
 from rich.console import Console
 
 from ..errors import InputError, require
-from ..models.deeplab import deeplab_scores
-from ..models.initialise import fill
-from ..models.weights import load_weights
 from ..runtime.console import exit_code_of
 from .config import TrainConfig, load_config
 from .objective import truth_grid
-from .relabel import PERSON
+from .opinions import CUT, deeplab_person_odds, mask_odds
 from .sources import make_network
 
 STRIDE = 32  # of the encoder: what sides are multiples of
-CUT = 8.0  # DeepLab's log odds are cut off there either way
 
 
 @dataclass(frozen=True)
@@ -111,9 +107,8 @@ def _look(
 ) -> Any:
     """Log odds (N, *grid, 1) of the network's look at the image, or at its mirror image."""
     height, width = (max(1, round(scale * side / STRIDE)) * STRIDE for side in inputs.shape[1:3])
-    network = make_network(keras, config, (height, width))
-    fill(network, weights)
-    logits = keras.Model(network.input, network.get_layer("logits").output, name=name)
+    logits = mask_odds(keras, config, weights, (height, width))
+    logits.name = name
     image = keras.ops.flip(inputs, axis=2) if mirror else inputs
     answer = keras.ops.cast(logits(_resized(keras, image, (height, width))), "float32")
     answer = _resized(keras, answer, grid)
@@ -122,13 +117,10 @@ def _look(
 
 def _deeplab_odds(keras: Any, weights: Path, inputs: Any, size: int, grid: tuple[int, int]) -> Any:
     """Log odds (N, *grid, 1) of a person against everything else."""
-    ops, network = keras.ops, deeplab_scores(keras=keras, size=size)
-    load_weights(network, weights)
+    network = deeplab_person_odds(keras, weights, size=size)
     network.name = "deeplab"
-    scores = ops.cast(network(_resized(keras, inputs, (size, size))), "float32")
-    others = ops.concatenate([scores[..., :PERSON], scores[..., PERSON + 1 :]], axis=-1)
-    odds = scores[..., PERSON : PERSON + 1] - ops.logsumexp(others, axis=-1, keepdims=True)
-    return ops.clip(_resized(keras, odds, grid), -CUT, CUT)
+    odds = network(_resized(keras, inputs, (size, size)))
+    return keras.ops.clip(_resized(keras, odds, grid), -CUT, CUT)
 
 
 def _resized(keras: Any, values: Any, size: tuple[int, int]) -> Any:

@@ -33,7 +33,7 @@ from .start import initial_values, start_network
 from .statistics import recompute_statistics
 from .step import beginning_with, freeze, make_optimizer, make_step
 from .tasks import Task, make_task
-from .teacher import answers_in_steps, tflite_teacher
+from .teacher import tflite_teacher
 
 AVERAGE_EVERY = 5
 STATISTICS_BATCHES = 50
@@ -226,8 +226,7 @@ class Trainer:
     ) -> Iterator[tuple[tuple[str, ...], tuple[Any, ...]]]:
         """Batches to the end of the stage: their images' names, and what a step takes of them."""
         teach = None
-        path = self.root / self.config.teacher
-        if self.config.teacher and self.config.loss.distillation and not answers_in_steps(path):
+        if path := self.objective.told_by:
             teach = tflite_teacher(path, pipeline.spec, truth_grid(model, self.config))
         batches = pipeline.batches(
             stage.batch, start=self.step, stop=end, workers=self.config.data.workers

@@ -27,6 +27,8 @@ class Objective:
     features (`feature_head`) ask for and what a trained network hints at (`hints`), where the
     configuration names them.
     root: folder that the configuration's paths are relative to.
+    told_by: the teacher whose masks are to be among a step's targets, None where there is none
+    or a step asks it itself.
     Raises InputError where a teacher or the hinting network's weights are not there.
     """
 
@@ -36,6 +38,7 @@ class Objective:
         path = root / config.teacher
         taught = bool(config.teacher and config.loss.distillation)
         self._asked = path if taught and answers_in_steps(path) else None
+        self.told_by = path if taught and not answers_in_steps(path) else None
         self._teacher: Any = None
         # Before anything starts, not when the first stage begins.
         if taught:

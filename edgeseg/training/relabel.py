@@ -32,17 +32,14 @@ from rich.progress import Progress
 
 from ..data.folder import Sample
 from ..errors import InputError, require
-from ..models.deeplab import deeplab_scores
-from ..models.initialise import fill
-from ..models.weights import load_weights
 from ..preprocess import resize
 from ..runtime.console import exit_code_of
 from .config import TrainConfig, load_config
 from .features import SIZE
 from .feed import made_ahead
-from .sources import make_network, read_group
+from .opinions import CUT, deeplab_person_odds, mask_odds
+from .sources import read_group
 
-PERSON = 15  # of Pascal VOC's classes
 BATCH = 8
 
 
@@ -69,31 +66,21 @@ def together(
 ) -> np.ndarray:
     """float32 log odds (H, W) of two networks and a uint8 mask (H, W) -> uint8 (H, W), 0 to 255."""
     there = np.clip(mask / np.float32(255), 0.1, 0.9)
-    odds = network + opinions.deeplab * np.clip(deeplab, -8, 8) + opinions.shift
+    odds = network + opinions.deeplab * np.clip(deeplab, -CUT, CUT) + opinions.shift
     odds = odds + opinions.mask * np.log(there / (1 - there))
     return np.rint(255 / (1 + np.exp(-odds))).astype(np.uint8)
 
 
 def network_odds(keras: Any, config: TrainConfig, weights: Path, size: tuple[int, int]) -> Any:
     """From RGB in [-1, 1] (N, height, width, 3) to the log odds of the mask (N, h, w)."""
-    network = make_network(keras, config, size)
-    fill(network, weights)
-    model = keras.Model(network.input, network.get_layer("logits").output)
+    model = mask_odds(keras, config, weights, size)
     return lambda tensor: np.asarray(model.predict_on_batch(tensor), np.float32)[..., 0]
 
 
 def deeplab_odds(keras: Any, weights: Path, *, size: int) -> Any:
     """The same of a published DeepLab: a person against everything else, at 1/16 of `size`."""
-    model = deeplab_scores(keras=keras, size=size)
-    load_weights(model, weights)
-
-    def predict(tensor: np.ndarray) -> np.ndarray:
-        scores = np.asarray(model.predict_on_batch(tensor), np.float32)
-        others = np.delete(scores, PERSON, axis=-1)
-        most = others.max(-1, keepdims=True)
-        return scores[..., PERSON] - most[..., 0] - np.log(np.exp(others - most).sum(-1))
-
-    return predict
+    model = deeplab_person_odds(keras, weights, size=size)
+    return lambda tensor: np.asarray(model.predict_on_batch(tensor), np.float32)[..., 0]
 
 
 def mirrored_mean(predict: Predict, tensor: np.ndarray) -> np.ndarray:

@@ -56,6 +56,27 @@ def write_pairs():
 
 
 @pytest.fixture
+def write_discs(write_pairs):
+    """Writes eight images of a bright disc to train on and two that validate, 64 pixels high."""
+    import cv2
+    import numpy as np
+
+    def write(root, width):
+        rng = np.random.default_rng(0)
+
+        def draw(_):
+            image = rng.integers(0, 90, (64, width, 3), dtype=np.uint8)
+            mask = np.zeros((64, width), np.uint8)
+            cv2.circle(mask, tuple(int(v) for v in rng.integers(16, 48, 2)), 14, 255, -1)
+            image[mask > 0] += 120
+            return image, mask
+
+        write_pairs(root, {"train": 8, "val": 2}, draw)
+
+    return write
+
+
+@pytest.fixture
 def shapes(tmp_path, write_pairs):
     """A tiny data set in `images/` + `masks/` with three classes: discs and squares on noise."""
     import cv2

@@ -9,7 +9,6 @@ import dataclasses
 import subprocess
 import sys
 
-import cv2
 import keras
 import numpy as np
 import pytest
@@ -83,17 +82,9 @@ encoder_scale = 0.0
 
 
 @pytest.fixture
-def config(tmp_path, write_pairs):
+def config(tmp_path, write_discs):
     """A small hourglass on bright discs, which gets hints from one with another encoder."""
-    rng = np.random.default_rng(0)
-
-    def draw(_):
-        image, mask = rng.integers(0, 90, (64, 64, 3), dtype=np.uint8), np.zeros((64, 64), np.uint8)
-        cv2.circle(mask, tuple(int(v) for v in rng.integers(16, 48, 2)), 14, 255, -1)
-        image[mask > 0] += 120
-        return image, mask
-
-    write_pairs(tmp_path, {"train": 8, "val": 2}, draw)
+    write_discs(tmp_path, 64)
     (tmp_path / "hinted.toml").write_text(CONFIG)
     made = load_config(tmp_path / "hinted.toml")
     keras.utils.set_random_seed(11)

@@ -11,6 +11,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from edgeseg.converters.int8 import convert_int8
 from rich.console import Console
 
 from edgeseg.errors import InputError
@@ -183,6 +184,23 @@ def test_distillation_from_a_run(config, tmp_path):
     missing = dataclasses.replace(student, teacher="absent")
     with pytest.raises(InputError, match="teacher: got no such file"):
         train(missing, tmp_path / "other", tmp_path)
+
+
+def test_a_tflite_teaches_as_the_run_that_it_was_made_of(config, tmp_path):
+    short = dataclasses.replace(config, stages=config.stages[:1])
+    trainer = train(short, tmp_path / "teacher", tmp_path)
+    run = tmp_path / "teacher"
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    spec = ModelSpec.from_json((run / "spec.json").read_text())
+    frames = [sample.read_image() for sample in trainer.task.validation]
+    frames = [cv2.resize(frame, (spec.width, spec.height)) for frame in frames]
+    (tmp_path / "teacher.tflite").write_bytes(convert_int8(model, spec, frames))
+    said = []
+    for teacher in ("teacher", "teacher.tflite"):
+        student = dataclasses.replace(short, teacher=teacher, loss=LossConfig(distillation=1.0))
+        train(student, tmp_path / f"of-{teacher}", tmp_path)
+        said.append(float(rows(tmp_path / f"of-{teacher}")[0]["distillation"]))
+    assert said[1] == pytest.approx(said[0], rel=0.05)
 
 
 def test_mixed_precision_keeps_float32_weights(config, tmp_path):
