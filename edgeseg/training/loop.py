@@ -25,13 +25,14 @@ from .config import StageConfig, TrainConfig
 from .devices import make_devices
 from .feed import made_ahead
 from .objective import Objective, truth_grid
+from .optimizer import make_optimizer
 from .progress import noted_progress
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
 from .sources import make_network
 from .start import initial_values, start_network
 from .statistics import recompute_statistics
-from .step import beginning_with, freeze, make_optimizer, make_step
+from .step import beginning_with, freeze, make_step
 from .tasks import Task, make_task
 from .teacher import tflite_teacher
 

@@ -11,9 +11,10 @@ from ..data.pipeline import Pipeline
 from .config import OptimizerConfig, StageConfig
 from .devices import Devices
 from .feed import made_ahead
+from .optimizer import make_optimizer
 from .progress import noted_progress
 from .schedule import learning_rate
-from .step import LossFunction, make_optimizer, make_step
+from .step import LossFunction, make_step
 
 # What starts from trained values, and is nearly right, learns at a quarter of the rate.
 OPTIMIZER = OptimizerConfig(warmup=100, encoder_scale=0.25, clip_norm=5.0)

@@ -14,8 +14,9 @@ from ..errors import require
 from .config import TrainConfig
 from .devices import make_devices
 from .feed import made_ahead
+from .optimizer import make_optimizer
 from .sources import make_network
-from .step import freeze, make_optimizer, make_step
+from .step import freeze, make_step
 from .tasks import make_task
 
 BATCHES = 12

@@ -1,4 +1,4 @@
-"""One optimizer step, compiled for the Keras backend in use, and the optimizer itself."""
+"""One optimizer step, compiled for the Keras backend in use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .config import OptimizerConfig
 from .devices import Devices
 
 # (logits, truth, weight, ...) -> named parts; the parts are means weighted by `weight`.
@@ -16,25 +15,6 @@ LossFunction = Callable[..., dict[str, Any]]
 # (tensor, truth, weight, ...) of a batch -> named parts. On JAX they are the device's
 # scalars: float() waits for the step, so that the next one can be sent before.
 Step = Callable[..., dict[str, Any]]
-
-
-def make_optimizer(keras: Any, config: OptimizerConfig, model: Any, *, slow: set[str]) -> Any:
-    """Adam whose rate is multiplied by `encoder_scale` for the variables whose path is in `slow`.
-
-    The rate is set before every step by assigning `learning_rate`.
-    """
-    scales = [
-        config.encoder_scale if variable.path in slow else 1.0
-        for variable in model.trainable_variables
-    ]
-
-    class LayerwiseAdam(keras.optimizers.Adam):
-        def update_step(self, gradient, variable, learning_rate):
-            # Backends hand over their own variables, which have no path: the index is common.
-            scale = scales[self._get_variable_index(variable)]
-            super().update_step(gradient, variable, learning_rate * scale)
-
-    return LayerwiseAdam(learning_rate=0.0, global_clipnorm=config.clip_norm)
 
 
 def freeze(model: Any, beginnings: Sequence[str]) -> None:

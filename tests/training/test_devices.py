@@ -21,7 +21,8 @@ from edgeseg.models import build
 from edgeseg.training.config import OptimizerConfig
 from edgeseg.training.devices import make_devices
 from edgeseg.training.losses import LossConfig, class_loss
-from edgeseg.training.step import make_optimizer, make_step
+from edgeseg.training.optimizer import make_optimizer
+from edgeseg.training.step import make_step
 
 def curve(count):
     keras.utils.set_random_seed(0)
@@ -30,7 +31,8 @@ def curve(count):
         model = build("unet", keras=keras, input_shape=(16, 16, 3), classes=3, channels=4, depth=1,
                       padding="same", dropout=0.0)
         logits = keras.Model(model.inputs, model.get_layer("logits").output)
-        optimizer = make_optimizer(keras, OptimizerConfig(clip_norm=0.5), logits, slow=set())
+        options = OptimizerConfig(name={optimizer!r}, clip_norm=0.5)
+        optimizer = make_optimizer(keras, options, logits, slow=set())
         config = LossConfig(jaccard=0.5, dice=0.5)
         loss = lambda o, *t: class_loss(keras.ops, o, *t, config)
         step = make_step(keras, logits, optimizer, loss, devices)
@@ -52,12 +54,13 @@ print("CURVES" + json.dumps([curve(1), curve(2)]))
 """
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_two_devices_are_as_one(backend, tmp_path):
+def test_two_devices_are_as_one(backend, optimizer, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed; it is an optional backend")
     script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT.format(backend=backend)))
+    script.write_text(textwrap.dedent(SCRIPT.format(backend=backend, optimizer=optimizer)))
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,
