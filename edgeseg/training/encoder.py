@@ -37,13 +37,14 @@ from .config import FeaturesConfig, TrainConfig, load_config
 from .encoder_loss import STRIDES, published_head, unexplained, with_classes
 from .regression import fit_to
 from .sources import make_network
+from .spread import examples
 from .tasks import make_task
 from .thin import Bottleneck, narrowed, refit, sampled_features
 
 LAST_RATE = 1e-5
 # The layers that get normalization while they learn.
 NORMALIZED = "entry"
-BATCH, MEASURED_IMAGES, UNFOLD_BATCHES = 24, 48, 8
+BATCH, UNFOLD_BATCHES = 24, 8
 LAST = 100
 # Where both are compared: of the published encoder and of the hourglass's.
 TARGETS = (ENTRY_TARGET, "block05_add", "block12_add", "block16_project")
@@ -106,8 +107,7 @@ def teach_encoder(
     encoder = _encoder(keras, network, published)
     _fill(keras, encoder, published, pipeline, weights, teaching.start, config.seed)
     target = keras.Model(published.input, [published.get_layer(n).output for n in TARGETS])
-    examples = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
-    compared = unexplained(keras, examples)
+    compared = unexplained(keras, examples(keras, target, pipeline))
     if teaching.classes:
         head = published_head(keras, published, weights)
         compared = with_classes(keras, compared, head, teaching.classes)

@@ -11,6 +11,7 @@ import numpy as np
 from ..models.deeplab import deeplab_classes
 from ..models.initialise import fill
 from .losses import divergence
+from .spread import spread_of
 from .step import LossFunction
 
 STRIDES = (4, 8, 16, 32)
@@ -23,7 +24,7 @@ def unexplained(keras: Any, examples: list[np.ndarray]) -> LossFunction:
     not vary much.
     """
     alike = 1 / examples[0].var((0, 1, 2))
-    scales = [alike, *(1 / example.var((0, 1, 2)).mean() for example in examples[1:])]
+    scales = [alike, *(1 / spread_of(example) for example in examples[1:])]
     return scaled_errors(keras, [f"1/{stride}" for stride in STRIDES], scales)
 
 

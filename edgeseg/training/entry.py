@@ -27,10 +27,10 @@ from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, TrainConfig, load_config
 from .progress import noted_progress
+from .spread import examples
 from .tasks import make_task
 
 STEPS, BATCH, RATE = 1500, 24, 5e-3
-MEASURED_IMAGES = 48
 LAST = 100
 
 
@@ -51,8 +51,8 @@ def fit_entry(
     target, entry, network = _networks(keras, config, weights)
     stage = dataclasses.replace(config.stages[0], batch=BATCH)
     pipeline = make_task(config, root).pipeline(stage, network)
-    answers = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
-    _compile(keras, entry, answers, steps)
+    [example] = examples(keras, target, pipeline)
+    _compile(keras, entry, example, steps)
     errors = []
     with noted_progress(console) as progress:
         task = progress.add_task("fitting the entry", total=steps, note="")
@@ -102,9 +102,9 @@ def merge(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return merged
 
 
-def _compile(keras: Any, entry: Any, answers: np.ndarray, steps: int) -> None:
-    """Adam down a cosine, on squared errors in which each channel of `answers` weighs alike."""
-    scale = 1 / answers.std((0, 1, 2))
+def _compile(keras: Any, entry: Any, example: np.ndarray, steps: int) -> None:
+    """Adam down a cosine, on squared errors in which each channel of `example` weighs alike."""
+    scale = 1 / example.std((0, 1, 2))
 
     def unexplained(truth, answer):
         return keras.ops.mean(keras.ops.square((answer - truth) * scale))

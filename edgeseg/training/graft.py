@@ -29,6 +29,7 @@ from .config import FeaturesConfig, TrainConfig, load_config
 from .encoder_loss import scaled_errors
 from .regression import fit_to
 from .sources import make_network
+from .spread import examples, spread_of
 from .step import answers_of
 from .tasks import make_task
 
@@ -66,7 +67,6 @@ PARTS = {
     ),
 }
 RATES = (4e-3, 1e-5)
-MEASURED_IMAGES = 48
 LAST = 100
 
 
@@ -116,8 +116,7 @@ def graft(
         config.stages[0], batch=grafting.batch, steps=grafting.steps, rate=RATES
     )
     pipeline = make_task(config, root).pipeline(stage, network)
-    examples = target.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor)
-    scales = [1 / example.var((0, 1, 2)).mean() for example in examples]
+    scales = [1 / spread_of(example) for example in examples(keras, target, pipeline)]
     said = fit_to(
         keras,
         learner,

@@ -12,17 +12,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..data.pipeline import Pipeline
 from ..errors import InputError
 from ..models.initialise import fill
 from .config import TrainConfig
 from .losses import EPSILON
 from .sources import make_network
+from .spread import examples, spread_of
 from .step import answers_of
-
-MEASURED_IMAGES = 48
 
 # (answers, tensor, weight) -> the share of the hints that is not answered.
 HintLoss = Callable[[Sequence[Any], Any, Any], Any]
@@ -68,8 +65,7 @@ def make_hint_loss(
                 f"hints.layers: got {name} {own.shape[1:]}, expected {other.shape[1:]} as in "
                 f"the network of {hints.weights}"
             )
-    examples = listed(network.predict_on_batch(pipeline.batch(0, MEASURED_IMAGES).tensor))
-    spreads = [np.asarray(example, np.float32).var((0, 1, 2)).mean() for example in examples]
+    spreads = [spread_of(example) for example in examples(keras, network, pipeline)]
 
     def loss(answers: Sequence[Any], tensor: Any, weight: Any) -> Any:
         by_image = ops.sum(weight, axis=tuple(range(1, len(weight.shape))))
