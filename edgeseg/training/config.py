@@ -128,8 +128,8 @@ class StageConfig:
 class OptimizerConfig:
     """How weights follow their gradients.
 
-    name: adam, or muon, which learns more from each image where a network is taught much at
-        once; its rates are about half of Adam's.
+    name: adam, or muon for the kernels that mix channels and adam for the rest, at the same
+        rates.
     encoder_scale: multiplies the rate of the layers that `init` filled.
     slow: beginnings of layers' names; of those that `init` filled, only these are slowed.
         Empty for all.
