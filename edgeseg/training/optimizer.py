@@ -18,7 +18,7 @@ def make_optimizer(keras: Any, config: OptimizerConfig, model: Any, *, slow: set
         config.encoder_scale if variable.path in slow else 1.0
         for variable in model.trainable_variables
     ]
-    base: Any = {"adam": keras.optimizers.Adam, "muon": _muon(keras)}[config.name]
+    base: Any = _muon(keras) if config.name == "muon" else keras.optimizers.Adam
 
     class Layerwise(base):
         def update_step(self, gradient, variable, learning_rate):
