@@ -140,12 +140,9 @@ class Pipeline:
         emptiest_of: see `Group`.
         """
         image, mask = self.read(sample)
-        config = self.augment if crop is None else _with_crop(self.augment, crop)
         shape, size = image.shape[:2], (self.spec.width // part, self.spec.height // part)
-        matrix = warp_matrix(rng, shape, size, config)
-        if emptiest_of > 1:
-            others = (warp_matrix(rng, shape, size, config) for _ in range(emptiest_of - 1))
-            matrix = min((matrix, *others), key=lambda matrix: _area(mask, matrix, size))
+        config = self.augment if crop is None else with_crop(self.augment, crop)
+        matrix = emptiest_matrix(rng, mask, size, config, of=emptiest_of)
         features = None
         if self.features is not None:
             grid = (self.feature_grid[0] // part, self.feature_grid[1] // part)
@@ -260,10 +257,26 @@ class Pipeline:
                 yield queue.popleft().result()
 
 
+def emptiest_matrix(
+    rng: np.random.Generator,
+    mask: np.ndarray,
+    size: tuple[int, int],
+    config: AugmentConfig,
+    *,
+    of: int = 1,
+) -> np.ndarray:
+    """Of so many `warp_matrix` drawn, the one that shows least of what the mask holds."""
+    matrices = [warp_matrix(rng, mask.shape, size, config) for _ in range(of)]
+    if of == 1:
+        return matrices[0]
+    return min(matrices, key=lambda matrix: _area(mask, matrix, size))
+
+
 def _area(mask: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> float:
     """Mean of a mask in a crop, read at an eighth of its size (width, height)."""
     return float(warp(mask, matrix / 8, (size[0] // 8, size[1] // 8)).mean())
 
 
-def _with_crop(config: AugmentConfig, crop: Sequence[float]) -> AugmentConfig:
+def with_crop(config: AugmentConfig, crop: Sequence[float]) -> AugmentConfig:
+    """The configuration with another crop range."""
     return dataclasses.replace(config, crop=(float(crop[0]), float(crop[1])))

@@ -63,6 +63,8 @@ class DataConfig:
     workers: that make the batches, ahead of their use. processes: whether they are
         processes instead of threads, which pays where a GPU takes more than a
         thousand images a second; each keeps its own `cache` of decoded images.
+    resident: side in pixels of the squares that all photos are kept in on the device, which then
+        makes the batches itself (`data.resident`); 0 for batches made on the CPU.
     """
 
     root: str
@@ -79,6 +81,7 @@ class DataConfig:
     previous_mask: PreviousMaskConfig = PreviousMaskConfig()
     workers: int = 2
     processes: bool = False
+    resident: int = 0
     cache: bool = True
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import signal
 import threading
 from collections import deque
@@ -20,10 +19,10 @@ from ..data.verify import find_problems
 from ..errors import EdgesegError, InputError, require
 from ..models.folding import normalisations, unfold
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
+from . import average
 from .checkpoint import State, seed_states
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
-from .feed import made_ahead
 from .objective import Objective, truth_grid
 from .optimizer import make_optimizer
 from .progress import noted_progress
@@ -33,10 +32,10 @@ from .sources import make_network
 from .start import initial_values, start_network
 from .statistics import recompute_statistics
 from .step import beginning_with, freeze, make_step
+from .supply import Supply
 from .tasks import Task, make_task
 from .teacher import tflite_teacher
 
-AVERAGE_EVERY = 5
 STATISTICS_BATCHES = 50
 UNFOLD_BATCHES = 8
 PICTURES = 4
@@ -73,6 +72,7 @@ class Trainer:
         self.task: Task = make_task(config, root, skip_bad=skip_bad)
         self.config = self.task.config
         self.objective = Objective(self.keras, self.task, self.config, self.root)
+        self.supply = Supply(self.keras, self.config, self.devices)
         self.keras.utils.set_random_seed(config.seed)
         network = make_network(self.keras, self.config, config.stages[0].size)
         network = self.objective.extended(network)
@@ -182,6 +182,7 @@ class Trainer:
             self.objective.begin(model, pipeline)
             step, optimizer = self._compile(trained, named)
         self._load(model, optimizer)
+        move = average.make_mover(self.keras)
         sent: deque[tuple[dict[str, Any], int, tuple[str, ...]]] = deque()
         for names, arrays in self._batches(pipeline, stage, model, end):
             optimizer.learning_rate = learning_rate(config.stages, state.step, config.optimizer)
@@ -189,8 +190,9 @@ class Trainer:
             sent.append((parts, state.step, names))
             state.step += 1
             self.log.add(parts)
-            if state.step % AVERAGE_EVERY == 0:
-                self._average(named)
+            if state.step % average.EVERY == 0:
+                share = average.share_at(state.step, config.optimizer.average)
+                state.average = move(state.average, named, share)
             stop = self._stop.is_set()
             at_end = state.step == end
             validated = at_end or state.step % config.validate_every == 0
@@ -229,24 +231,11 @@ class Trainer:
         teach = None
         if path := self.objective.told_by:
             teach = tflite_teacher(path, pipeline.spec, truth_grid(model, self.config))
-        batches = pipeline.batches(
-            stage.batch, start=self.step, stop=end, workers=self.config.data.workers
-        )
-        place = functools.partial(self.devices.place, self.keras)
-        for batch, (tensor, truth, weight, *features) in made_ahead(batches, place):
+        batches = self.supply.batches(pipeline, stage.batch, start=self.step, stop=end)
+        for batch, (tensor, truth, weight, *features) in batches:
             taught = (teach(batch.tensor),) if teach else ()
             asked = (tensor,) if self.objective.takes_images else ()
             yield batch.names, (tensor, truth, weight, *taught, *features, *asked)
-
-    def _average(self, named: dict[str, Any]) -> None:
-        # Early on the average must not remember the start: the decay grows with the steps.
-        decay = min(self.config.optimizer.average, (1 + self.step) / (10 + self.step))
-        share = 1 - decay**AVERAGE_EVERY
-        average = self.state.average
-        for name, variable in named.items():
-            average[name] = average[name] + np.float32(share) * (
-                np.asarray(variable) - average[name]
-            )
 
     # State ----------------------------------------------------------------------
 

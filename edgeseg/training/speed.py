@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from rich.table import Table
 from ..errors import require
 from .config import TrainConfig
 from .devices import make_devices
-from .feed import made_ahead
 from .optimizer import make_optimizer
 from .sources import make_network
 from .step import freeze, make_step
+from .supply import Supply
 from .tasks import make_task
 
 BATCHES = 12
@@ -51,13 +50,12 @@ def measure_speed(
     pipeline = task.pipeline(stage, model)
     for sample in task.samples() if config.data.cache else ():
         pipeline.read(sample)
-    place = functools.partial(shared.place, keras)
-    made = pipeline.batches(
-        stage.batch, start=0, stop=BATCHES + WARM_UP, workers=config.data.workers, ahead=1
-    )
+    supply = Supply(keras, config, shared)
+    made = supply.batches(pipeline, stage.batch, start=0, stop=BATCHES + WARM_UP, ahead=1)
     batches, seconds = [], []
     last = time.perf_counter()
-    for _, (tensor, truth, weight, *_) in made_ahead(made, place, count=1):
+    for _, (tensor, truth, weight, *_) in made:
+        float(keras.ops.max(truth))  # waits for the device, which JAX only tells what to do
         batches.append((tensor, truth, weight))
         seconds.append(time.perf_counter() - last)
         last = time.perf_counter()
