@@ -1,8 +1,8 @@
 """Photos that lie on the device which trains, and plans of what it makes of them.
 
-Cutting photos out, turning and colouring them takes a CPU core some milliseconds an image: sixteen
-cores make about two thousand views of 320x320 a second, a data-centre GPU trains on more. Where all photos
-are on the device, only numbers are drawn on the CPU; `training.render` makes the images from them.
+Cutting photos out, turning and colouring them takes a CPU core some milliseconds an image, and a
+data-centre GPU trains on more of them than the cores beside it make. Where all photos are on the
+device, only numbers are drawn on the CPU; `training.render` makes the images from them.
 
 Plan i of a run is a function of (seed, i) alone, as the batches of `Pipeline` are. The distribution
 is that of a `Pipeline`, with the exceptions that `check` names.
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -128,9 +129,7 @@ def make_store(
     return Store(pixels, sizes, {image: row for row, image in enumerate(samples)}, masks)
 
 
-def plans(
-    pipeline: Pipeline, store: Store, size: int, *, start: int, stop: int
-) -> Iterator[Plan]:
+def plans(pipeline: Pipeline, store: Store, size: int, *, start: int, stop: int) -> Iterator[Plan]:
     """Plans `start` to `stop` of `size` images each."""
     for step in range(start, stop):
         yield make_plan(pipeline, store, size, step)
@@ -181,7 +180,7 @@ def draw_colours(rng: np.random.Generator, config: AugmentConfig, count: int) ->
     def between(low: float, high: float) -> np.ndarray:
         return rng.uniform(low, high, count).astype(np.float32)
 
-    def now_and_then(share: float, values: np.ndarray, otherwise: object = 0.0) -> np.ndarray:
+    def now_and_then(share: float, values: np.ndarray, otherwise: Any = 0.0) -> np.ndarray:
         return np.where(rng.random(count) < share, values, otherwise).astype(np.float32)
 
     gamma = np.exp(between(-1, 1) * np.float32(config.gamma))

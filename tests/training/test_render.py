@@ -74,7 +74,8 @@ def test_views_are_those_that_the_cpu_cuts_out(samples):
     pipeline = pipeline_of(samples, dataclasses.replace(PLAIN, crop=(0.4, 1.6), spin=0.5))
     plan = planned(pipeline)
     _, (tensor, truth, weight) = rendered(pipeline, plan)
-    assert tensor.shape == (8, 64, 96, 3) and truth.shape == (8, 32, 48, 1)
+    assert tensor.shape == (8, 64, 96, 3)
+    assert truth.shape == (8, 32, 48, 1)
     np.testing.assert_array_equal(weight, np.ones(8, np.float32))
     photos = list(samples)
     for row, inverse, name, view, mask in zip(
@@ -86,7 +87,8 @@ def test_views_are_those_that_the_cpu_cuts_out(samples):
         image, own = pipeline.read(sample)
         wanted = warp(image[..., ::-1], matrix, (96, 64)).astype(np.float32)
         # OpenCV rounds places to 1/32 of a pixel.
-        assert np.abs(view - wanted).mean() < 1.5 and np.abs(view - wanted).max() < 20
+        assert np.abs(view - wanted).mean() < 1.5
+        assert np.abs(view - wanted).max() < 20
         small = cv2.resize(warp(own, matrix, (96, 64)), (48, 32), interpolation=cv2.INTER_AREA)
         assert np.abs(mask[..., 0] - small / 255).mean() < 0.005
 
