@@ -39,6 +39,11 @@ def make_mover(keras: Any) -> Move:
     return moved
 
 
+def copied(average: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The average as arrays of their own: a network that is given it may give its memory away."""
+    return {name: np.array(value) for name, value in average.items()}
+
+
 def _moved(average: dict[str, Any], named: dict[str, Any], share: float) -> dict[str, Any]:
     return {
         name: average[name] + np.float32(share) * (np.asarray(variable) - average[name])

@@ -261,7 +261,7 @@ class Trainer:
     ) -> dict[str, float]:
         current = {name: np.asarray(variable) for name, variable in named.items()}
         seeds = [np.asarray(variable) for variable in seed_states(model)]
-        set_weights(model, self.state.average)
+        set_weights(model, average.copied(self.state.average))
         self._refresh(model, stage, pipeline)
         spec = pipeline.spec
 
@@ -305,7 +305,7 @@ class Trainer:
             with np.load(best) as archive:
                 set_weights(model, dict(archive))
         else:
-            set_weights(model, self.state.average)
+            set_weights(model, average.copied(self.state.average))
             self._refresh(model, stage, self.task.pipeline(stage, model))
         save_arrays(get_weights(model), self.folder / "weights.npz")
         model.save(self.folder / "model.keras")
