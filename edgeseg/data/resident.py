@@ -11,7 +11,7 @@ is that of a `Pipeline`, with the exceptions that `check` names.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from .pipeline import Group, Pipeline, emptiest_matrix, with_crop
 
 # Of the augmentation, what is not made on the device.
 LEFT_OUT = ("paste", "jpeg", "hue", "hue_things", "elastic")
+MOST = 2**31 - 1  # pixels: a place in the store is an int32
 PLACES_CROP = (0.5, 1.1)  # of what is behind a composite, as in `Pipeline`
 
 
@@ -102,16 +103,19 @@ def check(pipeline: Pipeline) -> None:
         raise InputError(f"data.resident: got {pipeline.spec.colour}, expected RGB")
 
 
-def make_store(
-    pipeline: Pipeline, side: int, *, workers: int, progress: Callable[[], None] = lambda: None
-) -> Store:
-    """Read every photo of a pipeline once; those with a longer side than `side` are made smaller.
+def make_store(pipeline: Pipeline, side: int, *, workers: int) -> Store:
+    """Read every photo of a pipeline once; larger ones are made as small as `side`.
 
-    progress: called after each photo.
+    Raises InputError for what `check` refuses, and for more photos than fit.
     """
     check(pipeline)
     samples = {s.image: s for group in pipeline.groups for s in group.samples}
     samples |= {s.image: s for s in pipeline.backgrounds}
+    if len(samples) * side**2 > MOST:
+        raise InputError(
+            f"data.resident: got {len(samples)} photos at {side}, expected at most "
+            f"{MOST // side**2} of this size; take a smaller one, or 0"
+        )
     pixels = np.zeros((len(samples), side, side, 4), np.uint8)
 
     def read(item: tuple[int, Sample]) -> np.ndarray:
@@ -120,7 +124,6 @@ def make_store(
         height, width = mask.shape
         pixels[row, :height, :width, :3] = image[..., ::-1]
         pixels[row, :height, :width, 3] = mask
-        progress()
         return mask
 
     with ThreadPoolExecutor(workers) as pool:

@@ -183,6 +183,8 @@ class Trainer:
             step, optimizer = self._compile(trained, named)
         self._load(model, optimizer)
         move = average.make_mover(self.keras)
+        if config.data.resident:
+            progress.update(task, note="reading photos")
         sent: deque[tuple[dict[str, Any], int, tuple[str, ...]]] = deque()
         for names, arrays in self._batches(pipeline, stage, model, end):
             optimizer.learning_rate = learning_rate(config.stages, state.step, config.optimizer)

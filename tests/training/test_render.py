@@ -189,6 +189,11 @@ def test_what_a_device_does_not_make_is_refused(samples, name):
         make_store(pipeline, 96, workers=1)
 
 
+def test_more_photos_than_fit_are_refused(samples):
+    with pytest.raises(InputError, match="got 3 photos at 40000, expected at most 1 of this size"):
+        make_store(pipeline_of(samples), 40000, workers=1)
+
+
 CONFIG = """
 name = "resident"
 seed = 4
