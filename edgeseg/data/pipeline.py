@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -31,6 +31,7 @@ from .previous_mask import PreviousMaskConfig, motion, previous_mask
 
 # Pixels of a step by which a mosaic is moved, where no feature maps have places to keep to.
 MOSAIC_STEP = 16
+PLACES_CROP = (0.5, 1.1)  # of what is behind a composite
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,28 @@ class Pipeline:
         group = self.groups[rng.choice(len(shares), p=shares / shares.sum())]
         return group, group.samples[rng.integers(len(group.samples))]
 
+    def matrix(
+        self,
+        rng: np.random.Generator,
+        mask: np.ndarray,
+        crop: tuple[float, float] | None = None,
+        *,
+        part: int = 1,
+        emptiest_of: int = 1,
+    ) -> np.ndarray:
+        """A `warp_matrix` drawn for a photo with this mask; the others as for `warped`."""
+        config, size = self.augment, self._size(part)
+        if crop is not None:
+            config = dataclasses.replace(config, crop=(float(crop[0]), float(crop[1])))
+        matrices = [warp_matrix(rng, mask.shape, size, config) for _ in range(emptiest_of)]
+        if emptiest_of == 1:
+            return matrices[0]
+        return min(matrices, key=lambda matrix: _area(mask, matrix, size))
+
+    def _size(self, part: int) -> tuple[int, int]:
+        """Width and height of one `part`th of the tensor's sides."""
+        return self.spec.width // part, self.spec.height // part
+
     def warped(
         self,
         rng: np.random.Generator,
@@ -140,15 +163,14 @@ class Pipeline:
         emptiest_of: see `Group`.
         """
         image, mask = self.read(sample)
-        shape, size = image.shape[:2], (self.spec.width // part, self.spec.height // part)
-        config = self.augment if crop is None else with_crop(self.augment, crop)
-        matrix = emptiest_matrix(rng, mask, size, config, of=emptiest_of)
+        shape, size = image.shape[:2], self._size(part)
+        matrix = self.matrix(rng, mask, crop, part=part, emptiest_of=emptiest_of)
         features = None
         if self.features is not None:
             grid = (self.feature_grid[0] // part, self.feature_grid[1] // part)
             features = self.features.warped(sample, matrix, shape, size, grid)
         image = warp(image, matrix, size)
-        turned = config.hue_things if sample.mask is None else config.hue
+        turned = self.augment.hue_things if sample.mask is None else self.augment.hue
         if turned and rng.random() < turned:
             image = turn_hue(rng, image)
         return Example(image, warp(mask, matrix, size), features)
@@ -174,12 +196,15 @@ class Pipeline:
         small = resize(mask, mask.shape[1] // stride, mask.shape[0] // stride)
         return pixels, small[..., np.newaxis], group.weight, sample.name, example.features
 
-    def _composite(self, rng: np.random.Generator, example: Example) -> Example:
+    def place(self, rng: np.random.Generator) -> Sample:
+        """What somebody is put onto: one of the backgrounds, or a thing."""
         places = self.backgrounds
         if self.augment.things and rng.random() < self.augment.things:
             places = self.things
-        background = places[rng.integers(len(places))]
-        behind = self.warped(rng, background, (0.5, 1.1))
+        return places[rng.integers(len(places))]
+
+    def _composite(self, rng: np.random.Generator, example: Example) -> Example:
+        behind = self.warped(rng, self.place(rng), PLACES_CROP)
         # People and place were lit differently: their colours are drawn apart, too.
         lit = dataclasses.replace(example, image=photometric(rng, example.image, self.augment))
         return lit.over(behind, example.mask)
@@ -257,26 +282,6 @@ class Pipeline:
                 yield queue.popleft().result()
 
 
-def emptiest_matrix(
-    rng: np.random.Generator,
-    mask: np.ndarray,
-    size: tuple[int, int],
-    config: AugmentConfig,
-    *,
-    of: int = 1,
-) -> np.ndarray:
-    """Of so many `warp_matrix` drawn, the one that shows least of what the mask holds."""
-    matrices = [warp_matrix(rng, mask.shape, size, config) for _ in range(of)]
-    if of == 1:
-        return matrices[0]
-    return min(matrices, key=lambda matrix: _area(mask, matrix, size))
-
-
 def _area(mask: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> float:
     """Mean of a mask in a crop, read at an eighth of its size (width, height)."""
     return float(warp(mask, matrix / 8, (size[0] // 8, size[1] // 8)).mean())
-
-
-def with_crop(config: AugmentConfig, crop: Sequence[float]) -> AugmentConfig:
-    """The configuration with another crop range."""
-    return dataclasses.replace(config, crop=(float(crop[0]), float(crop[1])))

@@ -4,8 +4,9 @@ Cutting photos out, turning and colouring them takes a CPU core some millisecond
 data-centre GPU trains on more of them than the cores beside it make. Where all photos are on the
 device, only numbers are drawn on the CPU; `training.render` makes the images from them.
 
-Plan i of a run is a function of (seed, i) alone, as the batches of `Pipeline` are. The distribution
-is that of a `Pipeline`, with the exceptions that `check` names.
+Plan i of a run is a function of (seed, i) alone, as the batches of `Pipeline` are. What is drawn is
+as for a `Pipeline`, but for what `check` refuses, a fixed number of composites in every batch,
+mosaics that are moved by any pixel and colours that are changed by as little as drawn.
 """
 
 from __future__ import annotations
@@ -23,12 +24,11 @@ import numpy as np
 from ..errors import InputError
 from .augment import AugmentConfig
 from .folder import Sample
-from .pipeline import Group, Pipeline, emptiest_matrix, with_crop
+from .pipeline import PLACES_CROP, Group, Pipeline
 
 # Of the augmentation, what is not made on the device.
 LEFT_OUT = ("paste", "jpeg", "hue", "hue_things", "elastic")
 MOST = 2**31 - 1  # pixels: a place in the store is an int32
-PLACES_CROP = (0.5, 1.1)  # of what is behind a composite, as in `Pipeline`
 
 
 @dataclass(frozen=True)
@@ -220,24 +220,18 @@ def _place(
 ) -> tuple[int, np.ndarray]:
     """The row of a drawn sample, and the inverse of its crop at one `part`th of the view."""
     group, sample = pair
-    row, size = store.rows[sample.image], (pipeline.spec.width, pipeline.spec.height)
-    config = pipeline.augment if group.crop is None else with_crop(pipeline.augment, group.crop)
-    view = (size[0] // part, size[1] // part)
-    matrix = emptiest_matrix(rng, store.masks[row], view, config, of=group.emptiest_of)
+    row, count = store.rows[sample.image], group.emptiest_of
+    matrix = pipeline.matrix(rng, store.masks[row], group.crop, part=part, emptiest_of=count)
     return row, cv2.invertAffineTransform(matrix)
 
 
 def _places(
     rng: np.random.Generator, pipeline: Pipeline, store: Store, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    config, spec = with_crop(pipeline.augment, PLACES_CROP), pipeline.spec
     rows, inverses = np.zeros(count, np.int32), np.zeros((count, 2, 3), np.float32)
     for index in range(count):
-        things = config.things and rng.random() < config.things
-        places = pipeline.things if things else pipeline.backgrounds
-        rows[index] = store.rows[places[rng.integers(len(places))].image]
-        mask = store.masks[rows[index]]
-        matrix = emptiest_matrix(rng, mask, (spec.width, spec.height), config)
+        rows[index] = store.rows[pipeline.place(rng).image]
+        matrix = pipeline.matrix(rng, store.masks[rows[index]], PLACES_CROP)
         inverses[index] = cv2.invertAffineTransform(matrix)
     return rows, inverses
 

@@ -235,7 +235,7 @@ class Trainer:
             teach = tflite_teacher(path, pipeline.spec, truth_grid(model, self.config))
         batches = self.supply.batches(pipeline, stage.batch, start=self.step, stop=end)
         for batch, (tensor, truth, weight, *features) in batches:
-            taught = (teach(batch.tensor),) if teach else ()
+            taught = (teach(np.asarray(tensor)),) if teach else ()
             asked = (tensor,) if self.objective.takes_images else ()
             yield batch.names, (tensor, truth, weight, *taught, *features, *asked)
 

@@ -13,6 +13,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from edgeseg.converters.int8 import convert_int8
 from rich.console import Console
 
 from edgeseg.data.augment import AugmentConfig, warp
@@ -232,6 +233,24 @@ def test_a_run_learns_from_them(tmp_path, write_discs):
         rows = list(csv.DictReader(file))
     assert float(rows[-1]["loss"]) < 0.8 * float(rows[0]["loss"])
     assert float(rows[-1]["score"]) > 0.6
+
+
+def test_a_tflite_teaches_of_them(tmp_path, write_discs):
+    write_discs(tmp_path, 96)
+    taught = CONFIG.replace("steps = 60", "steps = 3") + "[loss]\ndistillation = 1.0\n"
+    (tmp_path / "config.toml").write_text('teacher = "teacher.tflite"\n' + taught)
+    network = keras.Sequential(
+        [keras.Input((64, 96, 3)), keras.layers.Conv2D(1, 1, activation="sigmoid")]
+    )
+    network.layers[-1].set_weights([np.zeros((1, 1, 3, 1)), np.zeros(1)])  # one half, everywhere
+    spec = ModelSpec("teacher", height=64, width=96, labels=("person",))
+    frames = [np.full((64, 96, 3), 90, np.uint8)]
+    (tmp_path / "teacher.tflite").write_bytes(convert_int8(network, spec, frames))
+    trainer = Trainer(load_config(tmp_path / "config.toml"), tmp_path / "run", root=tmp_path)
+    trainer.run(console=QUIET)
+    with open(tmp_path / "run" / "log.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["distillation"]) > np.log(2) - 0.01  # the entropy of one half at least
 
 
 def test_on_jax(tmp_path, write_discs):
