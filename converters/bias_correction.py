@@ -27,12 +27,15 @@ def bias_corrected(model: Model, tensors: Sequence[np.ndarray]) -> Model:
     """A copy of a Keras model, ready to be quantized with per-channel weights.
 
     tensors: calibration inputs, float32 (1, height, width, channels). Convolutions
-    with a bias or with batch normalization behind them are corrected.
+    with a bias or with batch normalization behind them are corrected, but not those of a
+    network that is itself a layer.
     """
     keras = _keras_of(model)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     layers = [layer for layer in copy.layers if type(layer).__name__ in CORRECTED]
+    if not layers:
+        return copy
     for layer, mean in zip(layers, _mean_inputs(keras, copy, layers, tensors)):
         _correct(layer, _shift(layer, mean))
     return copy

@@ -124,9 +124,12 @@ def _deeplab_odds(keras: Any, weights: Path, inputs: Any, size: int, grid: tuple
 
 
 def _resized(keras: Any, values: Any, size: tuple[int, int]) -> Any:
-    if tuple(values.shape[1:3]) == tuple(size):
+    before = tuple(values.shape[1:3])
+    if before == tuple(size):
         return values
-    return keras.ops.image.resize(values, size, interpolation="bilinear", antialias=True)
+    # Down to half, bilinear weights reach every pixel; and TFLite knows no antialiasing.
+    smooth = any(2 * after < side for after, side in zip(size, before))
+    return keras.ops.image.resize(values, size, interpolation="bilinear", antialias=smooth)
 
 
 def main(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..models.deeplab import deeplab_scores
 from ..models.initialise import fill
 from ..models.weights import load_weights
@@ -34,5 +36,9 @@ def deeplab_person_odds(keras: Any, weights: Path, *, size: int) -> Any:
     load_weights(network, weights)
     scores = ops.cast(network.output, "float32")
     others = ops.concatenate([scores[..., :PERSON], scores[..., PERSON + 1 :]], axis=-1)
-    odds = scores[..., PERSON : PERSON + 1] - ops.logsumexp(others, axis=-1, keepdims=True)
+    # Picked by a convolution: TFLite would subtract a slice in floating point.
+    pick = np.zeros((1, 1, scores.shape[-1], 1), np.float32)
+    pick[..., PERSON, :] = 1
+    person = ops.conv(scores, pick, padding="valid")
+    odds = person - ops.logsumexp(others, axis=-1, keepdims=True)
     return keras.Model(network.input, odds)

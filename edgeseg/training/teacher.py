@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import queue
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +55,25 @@ def tflite_teacher(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:
     check_exists(path)
     data, own = load_model(path)
     _check_classes(path, len(own.labels), spec)
-    interpreter = Interpreter(data)
+    # One image to a processor: the kernels of such small networks gain less by sharing one.
+    workers = os.cpu_count() or 1
+    free: queue.SimpleQueue[Interpreter] = queue.SimpleQueue()
+    for _ in range(workers):
+        free.put(Interpreter(data, threads=1))
+    pool = ThreadPoolExecutor(workers)
+
+    def answer(image: np.ndarray) -> np.ndarray:
+        shaped = resize(np.ascontiguousarray(image), own.width, own.height)
+        shaped = shaped.reshape(1, own.height, own.width, -1)[..., : own.channels]
+        interpreter = free.get()
+        try:
+            scores = to_scores(interpreter.run(shaped), own)
+        finally:
+            free.put(interpreter)
+        return resize(scores, grid[1], grid[0]).reshape(*grid, -1)
 
     def teach(tensor: np.ndarray) -> np.ndarray:
-        shaped = (resize(np.ascontiguousarray(image), own.width, own.height) for image in tensor)
-        shape = (1, own.height, own.width, own.channels)
-        images = (image.reshape(*image.shape[:2], -1)[..., : own.channels] for image in shaped)
-        answers = (to_scores(interpreter.run(image.reshape(shape)), own) for image in images)
-        return np.stack([resize(a, grid[1], grid[0]).reshape(*grid, -1) for a in answers])
+        return np.stack(list(pool.map(answer, tensor)))
 
     return teach
 

@@ -121,6 +121,20 @@ def test_bias_correction_takes_out_the_mean_shift(model, spec, frames):
     assert shift(bias_corrected(model, tensors)) < before / 20
 
 
+def test_a_network_of_networks_is_quantized_without_correction(model, spec, frames):
+    keras = pytest.importorskip("keras")
+    inputs = keras.Input(model.input_shape[1:])
+    outer = keras.Model(inputs, model(inputs))
+    tensors = [to_tensor(frame, spec) for frame in frames[:4]]
+    copy = bias_corrected(outer, tensors)
+    for ours, theirs in zip(copy.get_weights(), outer.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    data = convert_int8(outer, spec, frames)
+    assert integer_reasons(read_graph(data)) == []
+    answer = Interpreter(data).run(tensors[0])
+    np.testing.assert_allclose(answer, np.asarray(model(tensors[0])), atol=0.1)
+
+
 def test_bad_arguments_are_refused(model, spec, video_spec, frames):
     with pytest.raises(InputError, match="got none"):
         convert_int8(model, spec, [])

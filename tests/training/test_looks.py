@@ -13,17 +13,22 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from edgeseg.converters.checks import integer_reasons
+from edgeseg.converters.flatgraph import read_graph
+from edgeseg.converters.int8 import convert_int8
 from rich.console import Console
 
 from edgeseg.errors import InputError
 from edgeseg.models.deeplab import deeplab_scores
 from edgeseg.models.weights import get_weights, save_arrays, set_weights
+from edgeseg.spec import ModelSpec
 from edgeseg.training.config import load_config
 from edgeseg.training.looks import Looks, main, make_looks
 from edgeseg.training.loop import Trainer
 from edgeseg.training.opinions import CUT
 from edgeseg.training.relabel import deeplab_odds
 from edgeseg.training.sources import make_network
+from edgeseg.training.teacher import tflite_teacher
 
 QUIET = Console(quiet=True)
 ONE = Looks(scales=(1.0,), mirrored=(), deeplab=0.0)
@@ -143,6 +148,30 @@ def test_deeplab_counts_by_its_share_and_is_cut(config, tensor, tmp_path):
     assert (answer - alone).mean() == pytest.approx(0.5 * seen + 0.25, abs=0.02)
     with pytest.raises(InputError, match="without its weights"):
         make_looks(keras, config, weights, looks)
+
+
+def test_looks_and_deeplab_can_be_quantized(config, tensor, tmp_path):
+    keras.utils.set_random_seed(3)
+    save_arrays(get_weights(deeplab_scores(keras=keras, size=97)), tmp_path / "deeplab.npz")
+    looks = Looks(scales=(0.5,), mirrored=(4 / 3,), deeplab=0.2, deeplab_size=97)
+    model = make_looks(
+        keras,
+        config,
+        tmp_path / "known.npz",
+        looks,
+        size=(128, 192),
+        deeplab=tmp_path / "deeplab.npz",
+    )
+    images = np.stack([cv2.resize(image, (192, 128)) for image in tensor])
+    spec = ModelSpec(name="teacher", height=128, width=192)
+    frames = [np.rint((image[..., ::-1] + 1) * 127.5).astype(np.uint8) for image in images]
+    data = convert_int8(model, spec, frames)
+    assert integer_reasons(read_graph(data)) == []
+    (tmp_path / "teacher.tflite").write_bytes(data)
+    expected = np.asarray(model(images))
+    answers = tflite_teacher(tmp_path / "teacher.tflite", spec, expected.shape[1:3])(images)
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(answers, expected, atol=0.02)
 
 
 def test_a_run_learns_to_answer_in_one_look(config, tmp_path):
