@@ -29,6 +29,7 @@ from .opinions import CUT, deeplab_person_odds, mask_odds
 from .sources import make_network
 
 STRIDE = 32  # of the encoder: what sides are multiples of
+NEAR = (0.2, 0.4)  # mean probabilities from which and up to which people come to fill an image
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,16 @@ class Looks:
     """What the looks are, and how much DeepLab's counts.
 
     scales: of the image's sides, rounded to multiples of 32.
-    mirrored: the same for looks at the mirror image. deeplab: factor of DeepLab's log odds;
+    mirrored: the same for looks at the mirror image. near: a scale for a look at it that
+    takes the place of those where people fill the image, since a network misses parts of whoever
+    is larger than what it was trained on; 0 for none. deeplab: factor of DeepLab's log odds;
     0 for none. deeplab_size: side of its square input, 16 n + 1. shift: added where DeepLab
     counts, since it misses more than it invents.
     """
 
     scales: tuple[float, ...] = (1.0,)
     mirrored: tuple[float, ...] = (1.45,)
+    near: float = 0.0
     deeplab: float = 0.2
     deeplab_size: int = 321
     shift: float = 0.3
@@ -69,19 +73,37 @@ def make_looks(
     height, width = size or config.stages[-1].size
     grid = truth_grid(make_network(keras, config, (height, width)), config)
     inputs = keras.Input((height, width, 3))
-    ways = [(scale, False) for scale in looks.scales] + [(s, True) for s in looks.mirrored]
-    odds = [
-        _look(keras, config, weights, inputs, scale, grid, mirror=mirror, name=f"look{index}")
-        for index, (scale, mirror) in enumerate(ways)
-    ]
-    total = sum(odds[1:], odds[0]) / len(odds)
+
+    def look(scale: float, mirror: bool, name: str) -> Any:
+        return _look(keras, config, weights, inputs, scale, grid, mirror=mirror, name=name)
+
+    straight = [look(s, False, f"look{i}") for i, s in enumerate(looks.scales)]
+    mirrored = [look(s, True, f"mirrored{i}") for i, s in enumerate(looks.mirrored)]
+    if looks.near:
+        near = look(looks.near, True, "near")
+        share = _nearness(keras, _mean([*straight, near]))
+        mirrored = [far + share * (near - far) for far in mirrored]
+    total = _mean(straight + mirrored)
     if deeplab is not None and looks.deeplab:
         coarse = _deeplab_odds(keras, deeplab, inputs, looks.deeplab_size, grid)
         total = total + looks.deeplab * coarse + looks.shift
     return keras.Model(inputs, keras.ops.sigmoid(total), name="looks", trainable=False)
 
 
+def _mean(odds: list[Any]) -> Any:
+    return sum(odds[1:], odds[0]) / len(odds)
+
+
+def _nearness(keras: Any, odds: Any) -> Any:
+    """How far people fill the images (N, 1, 1, 1): 0 up to a fifth, 1 from two fifths."""
+    low, high = NEAR
+    area = keras.ops.mean(keras.ops.sigmoid(odds), axis=(1, 2), keepdims=True)
+    return keras.ops.clip((area - low) / (high - low), 0.0, 1.0)
+
+
 def _check(config: TrainConfig, looks: Looks, deeplab: Path | None) -> None:
+    if looks.near and not looks.mirrored:
+        raise InputError("looks: got near without mirrored ones, whose place it takes")
     if not looks.scales + looks.mirrored:
         raise InputError("looks: got none, expected at least one scale")
     if config.data.reader:
@@ -157,7 +179,7 @@ def main(
     model.save(beside)
     os.replace(beside, output)
     height, width = model.input_shape[1:3]
-    count = len(looks.scales + looks.mirrored)
+    count = len(looks.scales + looks.mirrored) + bool(looks.near)
     added = " and DeepLab's" if looks.deeplab else ""
     Console(stderr=True).print(f"{output}: looks at {width}x{height}: {count}{added}")
     return 0
@@ -176,6 +198,9 @@ def _command(
     mirrored: list[float] = typer.Option(  # noqa: B008
         [], help="The same for a look at its mirror image. Without either: 1, and 1.45 mirrored."
     ),
+    near: float = typer.Option(
+        Looks.near, min=0.0, help="Instead of the mirrored ones where people fill the image."
+    ),
     deeplab: Path | None = typer.Option(  # noqa: B008
         None, help="The published DeepLab's weights, width 1.0; without it, none."
     ),
@@ -187,6 +212,7 @@ def _command(
     looks = Looks(
         scales=tuple(scale) if given else Looks.scales,
         mirrored=tuple(mirrored) if given else Looks.mirrored,
+        near=near,
         deeplab=share if deeplab else 0.0,
         deeplab_size=deeplab_size,
         shift=shift,
