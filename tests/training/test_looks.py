@@ -127,6 +127,31 @@ def test_looks_are_halved_as_log_odds_and_turned_back(config, tensor, tmp_path):
     np.testing.assert_allclose(odds(answer)[..., 0], (straight + mirrored) / 2, atol=1e-3)
 
 
+def test_where_people_fill_the_image_the_near_look_takes_the_mirrored_ones_place(
+    config, tensor, tmp_path
+):
+    far = dataclasses.replace(ONE, mirrored=(4 / 3,))
+    near = dataclasses.replace(ONE, mirrored=(2 / 3,))
+    either = dataclasses.replace(far, near=2 / 3)
+    with np.load(tmp_path / "known.npz") as values:
+        known = dict(values)
+
+    def answer(shift, looks):
+        save_arrays(known | {"logits/bias": known["logits/bias"] + shift}, tmp_path / "moved.npz")
+        return np.asarray(make_looks(keras, config, tmp_path / "moved.npz", looks)(tensor))
+
+    for shift, looks, other in ((-4.0, far, near), (4.0, near, far)):
+        np.testing.assert_allclose(answer(shift, either), answer(shift, looks), atol=1e-5)
+        assert np.abs(answer(shift, looks) - answer(shift, other)).max() > 1e-4
+    # Three tenths of the view: half way from one to the other.
+    total = odds(answer(0.0, ONE))
+    middle = float(np.log(0.3 / 0.7) - total.mean())
+    a, b, c = (odds(answer(middle, looks)) for looks in (far, near, either))
+    share = float(((c - a) * (b - a)).sum() / ((b - a) ** 2).sum())
+    assert share == pytest.approx(0.5, abs=0.1)
+    np.testing.assert_allclose(c, a + share * (b - a), atol=1e-3)
+
+
 def test_deeplab_counts_by_its_share_and_is_cut(config, tensor, tmp_path):
     keras.utils.set_random_seed(3)
     values = get_weights(deeplab_scores(keras=keras, size=33))
@@ -153,7 +178,7 @@ def test_deeplab_counts_by_its_share_and_is_cut(config, tensor, tmp_path):
 def test_looks_and_deeplab_can_be_quantized(config, tensor, tmp_path):
     keras.utils.set_random_seed(3)
     save_arrays(get_weights(deeplab_scores(keras=keras, size=97)), tmp_path / "deeplab.npz")
-    looks = Looks(scales=(0.5,), mirrored=(4 / 3,), deeplab=0.2, deeplab_size=97)
+    looks = Looks(scales=(0.5,), mirrored=(4 / 3,), near=0.75, deeplab=0.2, deeplab_size=97)
     model = make_looks(
         keras,
         config,
@@ -213,7 +238,8 @@ def test_mixed_precision_is_the_teachers_alone(config, tensor, tmp_path):
 def test_the_program_takes_the_looks_that_are_given(config, tmp_path):
     words = [sys.executable, "-m", "edgeseg.training.looks", "patient.toml", "known.npz"]
     options = {"cwd": tmp_path, "capture_output": True, "text": True}
-    for given, said in (([], "2"), (["--mirrored", "1"], "1")):
+    near = ["--mirrored", "1", "--near", "0.5"]
+    for given, said in (([], "2"), (near, "2"), (near[:2], "1")):
         done = subprocess.run([*words, *given, "-o", "made/looks.keras"], **options)
         assert done.returncode == 0, done.stderr
         assert f"made/looks.keras: looks at 96x64: {said}" in done.stderr
@@ -235,6 +261,8 @@ def test_bad_looks(config, tmp_path):
     wrong = dataclasses.replace(ONE, deeplab=0.2, deeplab_size=320)
     with pytest.raises(InputError, match="DeepLab's size: got 320, expected 16 n"):
         make_looks(keras, config, weights, wrong, deeplab=weights)
+    with pytest.raises(InputError, match="got near without mirrored"):
+        make_looks(keras, config, weights, dataclasses.replace(ONE, near=0.5))
     with pytest.raises(InputError, match="looks: got none"):
         make_looks(keras, config, weights, dataclasses.replace(ONE, scales=()))
     with pytest.raises(InputError, match=r"ends with \.keras"):
