@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -18,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from edgeseg.data.folder import Sample, read_pairs
+from edgeseg.data.folder import read_pairs
 from edgeseg.errors import InputError
 from edgeseg.runtime.console import exit_code_of
 
@@ -53,14 +52,6 @@ def close_window(mask: np.ndarray) -> tuple[slice, slice] | None:
     return (rows, across) if min(crop.shape) >= SMALLEST and crop.mean() >= FULLEST else None
 
 
-def close_crops(samples: list[Sample]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, image uint8 (h, w, 3) BGR and mask uint8 (h, w) where there is a window."""
-    for sample in samples:
-        mask = sample.read_mask()
-        if window := close_window(mask):
-            yield f"close-{sample.name}", sample.read_image()[window], mask[window]
-
-
 def write_close(folder: Path, output: Path, *, families: tuple[str, ...] = ()) -> int:
     """Write the crops of `folder` to a new folder `output`; returns how many there are.
 
@@ -71,22 +62,28 @@ def write_close(folder: Path, output: Path, *, families: tuple[str, ...] = ()) -
         raise InputError(f"{output}: got a folder that exists, expected a new one")
     samples = [s for s in read_pairs(folder, families=families) if s.mask is not None]
     beside, count = output.with_name(f"{output.name}.part"), 0
+    shutil.rmtree(beside, ignore_errors=True)  # of a run that was broken off
     for part in ("images", "masks"):
-        (beside / part).mkdir(parents=True, exist_ok=True)
+        (beside / part).mkdir(parents=True)
     console = Console(stderr=True)
-    for name, image, mask in track(
-        close_crops(samples), "close crops", total=len(samples), console=console
-    ):
-        # Lossless: it has been compressed once.
-        cv2.imwrite(str(beside / "images" / f"{name}.png"), image)
-        cv2.imwrite(str(beside / "masks" / f"{name}.png"), mask)
-        count += 1
+    for sample in track(samples, "close crops", console=console):
+        mask = sample.read_mask()
+        if window := close_window(mask):
+            for part, pixels in (("images", sample.read_image()), ("masks", mask)):
+                _write(beside / part / f"close-{sample.name}.png", pixels[window])
+            count += 1
     if not count:
         shutil.rmtree(beside)
         raise InputError(f"{folder}: got no photo of somebody who can be seen from close by")
     os.replace(beside, output)
     console.print(f"{output}: {count} crops of {len(samples)} photos")
     return count
+
+
+def _write(path: Path, pixels: np.ndarray) -> None:
+    """As PNG, lossless: what is written has been compressed once."""
+    if not cv2.imwrite(str(path), pixels):
+        raise InputError(f"{path}: could not be written, expected a writable folder with room")
 
 
 def _command(

@@ -57,6 +57,9 @@ def test_a_folder_for_the_benchmark(tmp_path):
         cv2.imwrite(str(source / "images" / f"{name}.png"), image)
     for name in ("ccp_1", "other_2"):
         cv2.imwrite(str(source / "masks" / f"{name}.png"), mask)
+    left = tmp_path / "close.part" / "images"  # by a run that was broken off
+    left.mkdir(parents=True)
+    (left / "close-old_9.png").write_bytes(b"half of")
     assert write_close(source, tmp_path / "all") == 2
     assert write_close(source, tmp_path / "close", families=("ccp",)) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all", "close", "photos"]
