@@ -1,4 +1,9 @@
-"""Models of others to compare with: MediaPipe's selfie models, or any .tflite with a spec."""
+"""Models of others to compare with: MediaPipe's selfie models, or any .tflite with a spec.
+
+    python -m edgeseg.benchmarks.peers DIR
+
+puts MediaPipe's two there with their specs beside them, to be opened as any other model.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,10 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import typer
+
 from edgeseg.errors import InputError
+from edgeseg.runtime.console import exit_code_of
 from edgeseg.spec import ModelSpec, load_model
 
 from .mediapipe_api import api_subjects
@@ -55,13 +63,12 @@ def peer_subjects(peers: Sequence[str]) -> list[Subject]:
 
 
 def _file_subject(path: Path, spec_path: Path | None) -> Subject:
-    beside = spec_path or path.with_suffix(".json")
     spec = None
-    if spec_path is not None or beside.is_file():
+    if spec_path is not None:
         try:
-            spec = ModelSpec.from_json(beside.read_text(encoding="utf-8"), origin=str(beside))
+            spec = ModelSpec.from_json(spec_path.read_text(encoding="utf-8"), origin=str(spec_path))
         except OSError as error:
-            raise InputError(f"{beside}: got no readable spec ({error.strerror})") from None
+            raise InputError(f"{spec_path}: got no readable spec ({error.strerror})") from None
     return Subject(path.stem, "peer", path, load_model(path, spec=spec)[1])
 
 
@@ -77,6 +84,18 @@ def mediapipe_subjects(wheel: Path | None = None) -> list[Subject]:
         for name, (file, width, height) in SELFIE_FILES.items()
     ]
     return found + api_subjects(next(iter(paths.values())))
+
+
+def write_selfies(folder: Path, wheel: Path | None = None) -> list[Path]:
+    """MediaPipe's two selfie models as .tflite files in a folder, with FILE.json beside each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, (file, width, height) in SELFIE_FILES.items():
+        target = folder / f"{name}.tflite"
+        _write_beside(target.with_suffix(".json"), selfie_spec(name, width, height).to_json())
+        _write_beside(target, _selfie_path(file, wheel).read_bytes())
+        written.append(target)
+    return written
 
 
 def selfie_note(file: str) -> str:
@@ -129,8 +148,12 @@ def _extract(wheel: Path, file: str, target: Path) -> None:
             f"{wheel}: got no wheel with {INSIDE}/{file} ({error}), expected mediapipe 0.10.21's"
         ) from None
     target.parent.mkdir(parents=True, exist_ok=True)
+    _write_beside(target, data)
+
+
+def _write_beside(target: Path, data: bytes | str) -> None:
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    part.write_bytes(data)
+    part.write_bytes(data.encode() if isinstance(data, str) else data)
     os.replace(part, target)
 
 
@@ -147,3 +170,21 @@ def _download() -> Path:
             f"`pip {' '.join(DOWNLOAD)}`; name it with --peer mediapipe=WHEEL or {WHEEL_VARIABLE}"
         )
     return wheel
+
+
+def _command(
+    folder: Path = typer.Argument(..., help="Where the two .tflite files and their specs go."),  # noqa: B008
+    wheel: Path | None = typer.Option(  # noqa: B008
+        None, help="mediapipe 0.10.21's; by default what is installed or kept, or a download."
+    ),
+) -> None:
+    def run() -> int:
+        for path in write_selfies(folder, wheel):
+            print(path)
+        return 0
+
+    raise typer.Exit(exit_code_of(run))
+
+
+if __name__ == "__main__":
+    typer.run(_command)

@@ -199,13 +199,14 @@ def read_spec(model: bytes, *, origin: str = "model") -> ModelSpec:
     if SPEC_ENTRY not in entries:
         raise ModelError(
             f"{origin}: got a TFLite model without {SPEC_ENTRY}, which holds input size, colour "
-            "order, scale and offset, labels: convert it with `edgeseg convert` or pass a spec"
+            "order, scale and offset, labels: convert it with `edgeseg convert`, pass a spec, "
+            "or put one beside it, in a file of its name that ends with .json"
         )
     return ModelSpec.from_json(entries[SPEC_ENTRY].decode("utf-8", "replace"), origin=origin)
 
 
 def load_model(path: str | Path, *, spec: ModelSpec | None = None) -> tuple[bytes, ModelSpec]:
-    """Read a .tflite and its spec; a given `spec` goes before the embedded one.
+    """Read a .tflite and its spec: the given one, else the one inside, else FILE.json beside it.
 
     Raises ModelError for a file that is missing, unreadable, empty, no TFLite
     model, or without a spec.
@@ -215,4 +216,7 @@ def load_model(path: str | Path, *, spec: ModelSpec | None = None) -> tuple[byte
     except OSError as error:
         raise ModelError(f"{path}: got no readable file ({error.strerror})") from None
     check_flatbuffer(data, origin=str(path))
+    beside = Path(path).with_suffix(".json")
+    if spec is None and SPEC_ENTRY not in read_entries(data) and beside.is_file():
+        spec = ModelSpec.from_json(beside.read_text(encoding="utf-8"), origin=str(beside))
     return data, spec or read_spec(data, origin=str(path))

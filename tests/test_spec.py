@@ -91,6 +91,20 @@ def test_a_given_spec_goes_before_the_embedded_one(tmp_path):
         load_model(tmp_path / "missing.tflite")
 
 
+def test_a_spec_beside_a_model_counts_where_none_is_inside(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(MODEL)
+    beside = dataclasses.replace(SPEC, name="beside")
+    path.with_suffix(".json").write_text(beside.to_json())
+    assert load_model(path)[1] == beside
+    path.write_bytes(embed(MODEL, {SPEC_ENTRY: SPEC.to_json().encode()}))
+    assert load_model(path)[1] == SPEC
+    path.write_bytes(MODEL)
+    path.with_suffix(".json").write_text("{}")
+    with pytest.raises(ModelError, match=r"model\.json.*missing fields"):
+        load_model(path)
+
+
 def test_channels_count_the_previous_mask():
     assert SPEC.channels == 4
     assert SPEC.binary

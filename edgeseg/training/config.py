@@ -213,11 +213,29 @@ class FinetuneConfig:
 
 
 @dataclass(frozen=True)
+class SecondOpinionConfig:
+    """Networks of others that are heard beside a .tflite teacher, for binary masks.
+
+    models: .tflite files, relative to the configuration's folder, with their spec inside them or
+        beside them in FILE.json.
+    share: of their mean log odds where both, they and the teacher, find people.
+    reach: of such a place's neighbourhood, a standard deviation as a share of the longer side.
+    sure: mean probability of the neighbourhood from which on the share is whole.
+    """
+
+    models: tuple[str, ...] = ()
+    share: float = 0.4
+    reach: float = 0.055
+    sure: float = 0.4
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides a run.
 
     teacher: a run's folder, a Keras file or a .tflite whose soft masks the loss part
         `distillation` learns, relative to the config's folder.
+    second_opinion: further networks that it learns beside a .tflite teacher.
     patience: validations without a better mean IoU after which training stops; 0
         for never. mixed_precision: compute in bfloat16. tensorboard: write scalars
         and pictures of predictions.
@@ -234,6 +252,7 @@ class TrainConfig:
     seed: int = 1
     finetune: FinetuneConfig = FinetuneConfig()
     teacher: str = ""
+    second_opinion: SecondOpinionConfig = SecondOpinionConfig()
     patience: int = 0
     mixed_precision: bool = False
     tensorboard: bool = True

@@ -34,7 +34,7 @@ from .statistics import recompute_statistics
 from .step import beginning_with, freeze, make_step
 from .supply import Supply
 from .tasks import Task, make_task
-from .teacher import tflite_teacher
+from .tflite_teacher import tflite_teacher
 
 STATISTICS_BATCHES = 50
 UNFOLD_BATCHES = 8
@@ -232,7 +232,8 @@ class Trainer:
         """Batches to the end of the stage: their images' names, and what a step takes of them."""
         teach = None
         if path := self.objective.told_by:
-            teach = tflite_teacher(path, pipeline.spec, truth_grid(model, self.config))
+            grid = truth_grid(model, self.config)
+            teach = tflite_teacher(path, pipeline.spec, grid, self.config.second_opinion, self.root)
         batches = self.supply.batches(pipeline, stage.batch, start=self.step, stop=end)
         for batch, (tensor, truth, weight, *features) in batches:
             taught = (teach(np.asarray(tensor)),) if teach else ()

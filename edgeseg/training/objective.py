@@ -43,6 +43,10 @@ class Objective:
         # Before anything starts, not when the first stage begins.
         if taught:
             check_exists(path)
+        if config.second_opinion.models and self.told_by is None:
+            raise InputError("second_opinion: got no .tflite as teacher, beside which to be heard")
+        for model in config.second_opinion.models:
+            check_exists(root / model)
         if config.hints.weights and not (root / config.hints.weights).exists():
             raise InputError(f"hints.weights: got no such file {root / config.hints.weights}")
 

@@ -16,6 +16,7 @@ from edgeseg.benchmarks.subjects import Subject, with_distinct_names
 
 from edgeseg.errors import GateFailed, InputError, ModelError
 from edgeseg.runtime.assets import resolve
+from edgeseg.spec import ModelSpec
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,14 @@ def test_peer_files_and_wheels(tmp_path, monkeypatch):
     assert [s.name for s in found] == ["mediapipe-selfie", "mediapipe-selfie-landscape"]
     assert (found[1].spec.width, found[1].spec.height) == (256, 144)
     assert found[0].path.read_bytes().endswith(b"TFL3")
+    written = peers.write_selfies(tmp_path / "peers", wheel)
+    assert [path.name for path in written] == [
+        "mediapipe-selfie.tflite",
+        "mediapipe-selfie-landscape.tflite",
+    ]
+    assert written[0].read_bytes() == found[0].path.read_bytes()
+    text = written[1].with_suffix(".json").read_text()
+    assert ModelSpec.from_json(text) == found[1].spec
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("nothing", b"")
     with pytest.raises(InputError, match="expected mediapipe 0.10.21's"):

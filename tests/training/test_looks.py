@@ -28,7 +28,7 @@ from edgeseg.training.loop import Trainer
 from edgeseg.training.opinions import CUT
 from edgeseg.training.relabel import deeplab_odds
 from edgeseg.training.sources import make_network
-from edgeseg.training.teacher import tflite_teacher
+from edgeseg.training.tflite_teacher import tflite_teacher
 
 QUIET = Console(quiet=True)
 ONE = Looks(scales=(1.0,), mirrored=(), deeplab=0.0)

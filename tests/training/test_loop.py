@@ -18,7 +18,7 @@ from edgeseg.errors import InputError
 from edgeseg.models.weights import set_weights
 from edgeseg.spec import ModelSpec
 from edgeseg.training import loop
-from edgeseg.training.config import LossConfig, StageConfig, load_config
+from edgeseg.training.config import LossConfig, SecondOpinionConfig, StageConfig, load_config
 from edgeseg.training.loop import Stopped, Trainer
 from edgeseg.training.sources import make_network
 
@@ -201,6 +201,16 @@ def test_a_tflite_teaches_as_the_run_that_it_was_made_of(config, tmp_path):
         train(student, tmp_path / f"of-{teacher}", tmp_path)
         said.append(float(rows(tmp_path / f"of-{teacher}")[0]["distillation"]))
     assert said[1] == pytest.approx(said[0], rel=0.05)
+    second = SecondOpinionConfig(models=("teacher.tflite",))
+    other = dataclasses.replace(student, second_opinion=second)
+    with pytest.raises(InputError, match="second_opinion: got 3 classes, expected binary masks"):
+        train(other, tmp_path / "heard", tmp_path)
+    alone = dataclasses.replace(other, teacher="teacher")
+    with pytest.raises(InputError, match="second_opinion: got no .tflite as teacher"):
+        train(alone, tmp_path / "alone", tmp_path)
+    absent = dataclasses.replace(second, models=("absent.tflite",))
+    with pytest.raises(InputError, match="got no such file.*absent"):
+        train(dataclasses.replace(other, second_opinion=absent), tmp_path / "none", tmp_path)
 
 
 def test_mixed_precision_keeps_float32_weights(config, tmp_path):

@@ -6,6 +6,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import csv
 import dataclasses
+import json
 import subprocess
 import sys
 
@@ -235,22 +236,31 @@ def test_a_run_learns_from_them(tmp_path, write_discs):
     assert float(rows[-1]["score"]) > 0.6
 
 
-def test_a_tflite_teaches_of_them(tmp_path, write_discs):
+def test_a_tflite_teaches_of_them_and_others_beside_it(tmp_path, write_discs):
     write_discs(tmp_path, 96)
-    taught = CONFIG.replace("steps = 60", "steps = 3") + "[loss]\ndistillation = 1.0\n"
-    (tmp_path / "config.toml").write_text('teacher = "teacher.tflite"\n' + taught)
-    network = keras.Sequential(
-        [keras.Input((64, 96, 3)), keras.layers.Conv2D(1, 1, activation="sigmoid")]
-    )
-    network.layers[-1].set_weights([np.zeros((1, 1, 3, 1)), np.zeros(1)])  # one half, everywhere
     spec = ModelSpec("teacher", height=64, width=96, labels=("person",))
     frames = [np.full((64, 96, 3), 90, np.uint8)]
-    (tmp_path / "teacher.tflite").write_bytes(convert_int8(network, spec, frames))
-    trainer = Trainer(load_config(tmp_path / "config.toml"), tmp_path / "run", root=tmp_path)
-    trainer.run(console=QUIET)
-    with open(tmp_path / "run" / "log.csv") as file:
-        (row,) = csv.DictReader(file)
-    assert float(row["distillation"]) > np.log(2) - 0.01  # the entropy of one half at least
+    for name, odds in (("teacher", 0.0), ("other", 2.0)):  # one half and 0.88, everywhere
+        network = keras.Sequential(
+            [keras.Input((64, 96, 3)), keras.layers.Conv2D(1, 1, activation="sigmoid")]
+        )
+        network.layers[-1].set_weights([np.zeros((1, 1, 3, 1)), np.full(1, odds)])
+        (tmp_path / f"{name}.tflite").write_bytes(convert_int8(network, spec, frames))
+
+    def distillation(name, *others):
+        second = f"[second_opinion]\nshare = 1.0\nmodels = {json.dumps(others)}\n"
+        taught = CONFIG.replace("steps = 60", "steps = 3") + "[loss]\ndistillation = 1.0\n"
+        path = tmp_path / f"{name}.toml"
+        path.write_text('teacher = "teacher.tflite"\n' + taught + second)
+        Trainer(load_config(path), tmp_path / name, root=tmp_path).run(console=QUIET)
+        with open(tmp_path / name / "log.csv") as file:
+            (row,) = csv.DictReader(file)
+        return float(row["distillation"])
+
+    alone = distillation("alone")
+    assert alone > np.log(2) - 0.01  # the entropy of one half at least
+    assert distillation("twice", "teacher.tflite") == pytest.approx(alone, abs=1e-4)
+    assert abs(distillation("heard", "other.tflite") - alone) > 0.01
 
 
 def test_on_jax(tmp_path, write_discs):

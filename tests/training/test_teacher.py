@@ -8,11 +8,10 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from edgeseg.converters.int8 import convert_int8
 
 from edgeseg.errors import InputError
 from edgeseg.spec import ModelSpec
-from edgeseg.training.teacher import answers_in_steps, teaching_network, tflite_teacher
+from edgeseg.training.teacher import answers_in_steps, teaching_network
 
 SPEC = ModelSpec(name="student", height=16, width=24, labels=("thing",))
 
@@ -65,23 +64,9 @@ def test_a_teacher_does_not_see_the_mask_of_the_frame_before(images, tmp_path):
     np.testing.assert_allclose(network(np.concatenate([tensor, before], -1)), expected, atol=1e-6)
 
 
-def test_a_tflite_answers_as_the_network_that_it_was_made_of(images, tmp_path):
-    tensor, expected = images
-    path = tmp_path / "teacher.tflite"
-    spec = ModelSpec(name="teacher", height=16, width=24, labels=("thing",))
-    frames = [np.rint((image + 1) * 127.5).astype(np.uint8) for image in tensor]
-    path.write_bytes(convert_int8(brightness((16, 24)), spec, frames))
-    assert not answers_in_steps(path)
-    answers = tflite_teacher(path, SPEC, (16, 24))(tensor)
-    assert answers.shape == (3, 16, 24, 1)
-    np.testing.assert_allclose(answers, expected, atol=0.02)
-
-
 def test_bad_teachers(tmp_path):
     with pytest.raises(InputError, match="teacher: got no such file"):
         teaching_network(keras, tmp_path / "absent", SPEC, (16, 24))
-    with pytest.raises(InputError, match="teacher: got no such file"):
-        tflite_teacher(tmp_path / "absent.tflite", SPEC, (16, 24))
     path = tmp_path / "teacher.keras"
     brightness((16, 24), classes=3).save(path)
     with pytest.raises(InputError, match="got 3 classes, expected 1"):

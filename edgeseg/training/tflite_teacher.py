@@ -1,0 +1,124 @@
+"""A teacher that is a .tflite, and second opinions: networks of others beside it."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+from ..preprocess import resize, to_scores
+from ..runtime.interpreter import Interpreter
+from ..spec import ModelSpec, load_model
+from .config import SecondOpinionConfig
+from .teacher import check_classes, check_exists
+
+Teach = Callable[[np.ndarray], np.ndarray]
+
+ALONE = SecondOpinionConfig()  # nobody else is heard
+CUT = 1e-3  # probabilities are kept so far from 0 and 1: a float network's may be either
+
+
+def tflite_teacher(
+    path: Path,
+    spec: ModelSpec,
+    grid: tuple[int, int],
+    second: SecondOpinionConfig = ALONE,
+    root: Path = Path(),
+) -> Teach:
+    """A function from a batch's tensor to the teacher's probabilities, float32 arrays.
+
+    path: the teacher. spec: the student's; the teacher must have as many classes and the same
+    colour order, at any size and scale. grid: (height, width) of the truth. second: further
+    networks, their paths relative to `root`.
+
+    Of (N, height, width, channels) of the student it makes (N, *grid, K).
+    Raises InputError where a file is not there, and for other classes or colours.
+    """
+    ask = _pool(path, spec, grid)
+    others = [_pool(root / other, spec, grid) for other in second.models]
+    if not others:
+        return ask
+    if len(spec.labels) > 1:
+        raise InputError(f"second_opinion: got {len(spec.labels)} classes, expected binary masks")
+
+    def teach(tensor: np.ndarray) -> np.ndarray:
+        own = ask(tensor)
+        return heard(own, [other(tensor) for other in others], second)
+
+    return teach
+
+
+def heard(own: np.ndarray, others: list[np.ndarray], second: SecondOpinionConfig) -> np.ndarray:
+    """Probabilities with the others' log odds mixed in where both find people.
+
+    own, others: probabilities, float32 (N, h, w, 1), and so is the answer. What counts is how much
+    of a neighbourhood both call a person, so that somebody whom the others do not find stays, a
+    thing that they take for a person is none, and a gap in one's mask is filled by the other.
+    """
+    mine = _log_odds(own)
+    theirs = np.mean([_log_odds(other) for other in others], axis=0)
+    found = np.minimum(_around(own, second.reach), _around(_sigmoid(theirs), second.reach))
+    share = second.share * np.clip(found / second.sure, 0.0, 1.0)
+    return _sigmoid(mine + share * (theirs - mine))
+
+
+def _pool(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:
+    """A .tflite's answers, one image to a processor.
+
+    The kernels of such small networks gain less by sharing one.
+    """
+    check_exists(path)
+    data, own = load_model(path)
+    check_classes(path, len(own.labels), spec)
+    if own.colour != spec.colour:
+        raise InputError(f"teacher {path}: got {own.colour}, expected the student's {spec.colour}")
+    factor = np.divide(own.scale, spec.scale).astype(np.float32)
+    shift = (own.offset - factor * spec.offset).astype(np.float32)
+    alike = bool(np.allclose(factor, 1) and np.allclose(shift, 0))
+    workers = os.cpu_count() or 1
+    free: queue.SimpleQueue[Interpreter] = queue.SimpleQueue()
+    for _ in range(workers):
+        free.put(Interpreter(data, threads=1))
+    pool = ThreadPoolExecutor(workers)
+
+    def answer(image: np.ndarray) -> np.ndarray:
+        # A teacher without the previous-mask channel sees the image alone.
+        shaped = resize(np.ascontiguousarray(image), own.width, own.height)
+        shaped = shaped.reshape(1, own.height, own.width, -1)[..., : own.channels]
+        if not alike:
+            shaped = shaped.copy()
+            colours = shaped[..., : own.colour_channels]
+            colours *= factor
+            colours += shift
+        interpreter = free.get()
+        try:
+            scores = to_scores(interpreter.run(shaped), own)
+        finally:
+            free.put(interpreter)
+        return resize(np.ascontiguousarray(scores), grid[1], grid[0]).reshape(*grid, -1)
+
+    def teach(tensor: np.ndarray) -> np.ndarray:
+        return np.stack(list(pool.map(answer, tensor)))
+
+    return teach
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    inside = np.clip(probabilities, CUT, 1 - CUT)
+    return np.log(inside / (1 - inside))
+
+
+def _sigmoid(odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-odds))
+
+
+def _around(probabilities: np.ndarray, reach: float) -> np.ndarray:
+    """Their mean about each place, Gaussian, of standard deviation `reach` of the longer side."""
+    sigma = reach * max(probabilities.shape[1:3])
+    return np.stack([cv2.GaussianBlur(p, (0, 0), sigma)[..., None] for p in probabilities[..., 0]])

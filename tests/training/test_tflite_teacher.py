@@ -1,0 +1,124 @@
+"""A .tflite teacher's masks, and second opinions beside it."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import dataclasses
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from edgeseg.converters.int8 import convert_int8
+
+from edgeseg.errors import InputError
+from edgeseg.spec import SPEC_ENTRY, ModelSpec, read_spec
+from edgeseg.training.config import SecondOpinionConfig
+from edgeseg.training.teacher import answers_in_steps
+from edgeseg.training.tflite_teacher import heard, tflite_teacher
+
+SPEC = ModelSpec(name="student", height=16, width=24, labels=("thing",))
+GRID = (16, 24)
+
+
+@pytest.fixture
+def images():
+    """Three smooth images in [-1, 1] (3, 16, 24, 3) and their brightness, 0 to 1."""
+    noise = np.random.default_rng(0).uniform(-1, 1, (3, 4, 6, 3)).astype(np.float32)
+    tensor = np.stack([cv2.resize(image, (24, 16)) for image in noise])
+    return tensor, tensor.mean(-1, keepdims=True) / 2 + 0.5
+
+
+@pytest.fixture
+def write(images, tmp_path):
+    """Write a .tflite whose answer to an image is `factor` times its brightness, plus `offset`."""
+
+    def write(name, *, factor=1.0, offset=0.0, spec=SPEC):
+        low, high = spec.offset[0], 255 * spec.scale[0] + spec.offset[0]
+        inputs = keras.Input((*GRID, 3))
+        conv = keras.layers.Conv2D(
+            1,
+            1,
+            kernel_initializer=keras.initializers.Constant(factor / 3 / (high - low)),
+            bias_initializer=keras.initializers.Constant(offset - factor * low / (high - low)),
+        )
+        model = keras.Model(inputs, keras.layers.Rescaling(1.0)(conv(inputs)))
+        frames = [np.rint((image + 1) * 127.5).astype(np.uint8) for image in images[0]]
+        path = tmp_path / name
+        path.write_bytes(convert_int8(model, spec, frames))
+        return path
+
+    return write
+
+
+def test_it_answers_as_the_network_that_it_was_made_of(images, write):
+    tensor, expected = images
+    path = write("teacher.tflite")
+    assert not answers_in_steps(path)
+    answers = tflite_teacher(path, SPEC, GRID)(tensor)
+    assert answers.shape == (3, 16, 24, 1)
+    np.testing.assert_allclose(answers, expected, atol=0.02)
+    small = tflite_teacher(path, SPEC, (8, 12))(tensor)
+    np.testing.assert_allclose(small.mean(), expected.mean(), atol=0.02)
+
+
+def test_a_teacher_of_another_scale_sees_the_same_images(images, write):
+    tensor, expected = images
+    spec = dataclasses.replace(SPEC, scale=(1 / 255,) * 3, offset=(0.0,) * 3)
+    before = tensor.copy()
+    answers = tflite_teacher(write("teacher.tflite", spec=spec), SPEC, GRID)(tensor)
+    np.testing.assert_allclose(answers, expected, atol=0.02)
+    np.testing.assert_array_equal(tensor, before)
+
+
+def test_a_second_opinion_counts_where_both_find_people():
+    odds = SecondOpinionConfig(share=0.25, reach=0.05, sure=0.4)
+    own, other = np.full((2, 1, 40, 60, 1), 0.02, np.float32)
+    own[:, 4:36, 5:25] = 0.9  # both find somebody here, of whom each misses something
+    other[:, 4:36, 5:25] = 0.98
+    own[:, 18:22, 12:16] = 0.3
+    other[:, 18:22, 18:22] = 0.1
+    own[:, 4:12, 50:58] = 0.9  # somebody whom the other does not find
+    other[:, 26:34, 50:58] = 0.98  # something that is nobody
+    found = heard(own, [other], odds)
+    assert found.shape == own.shape
+    assert found.dtype == np.float32
+
+    def mixed(a, b):
+        logits = 0.75 * np.log(a / (1 - a)) + 0.25 * np.log(b / (1 - b))
+        return 1 / (1 + np.exp(-logits))
+
+    assert found[0, 28, 15, 0] == pytest.approx(mixed(0.9, 0.98), abs=1e-3)
+    assert found[0, 20, 14, 0] == pytest.approx(mixed(0.3, 0.98), abs=1e-3) != pytest.approx(0.3)
+    assert found[0, 20, 20, 0] == pytest.approx(mixed(0.9, 0.1), abs=1e-3)
+    assert found[0, 8, 54, 0] > 0.88
+    assert found[0, 30, 54, 0] < 0.03
+    # The mean log odds of several, and certainty that is none.
+    certain = heard(own, [other, np.ones_like(other), np.zeros_like(other)], odds)
+    assert np.isfinite(certain).all()
+    two = heard(own, [other, 1 - other], odds)
+    assert two[0, 28, 15, 0] == pytest.approx(mixed(0.9, 0.5), abs=0.02)
+
+
+def test_models_of_others_are_asked_with_a_spec_beside_them(images, write, tmp_path):
+    tensor, expected = images
+    other = write("other.tflite", factor=0.5, offset=0.5)
+    spec = read_spec(other.read_bytes(), origin="other")
+    data = other.read_bytes().replace(SPEC_ENTRY.encode(), b"x" * len(SPEC_ENTRY))
+    other.write_bytes(data)
+    other.with_suffix(".json").write_text(spec.to_json())
+    second = SecondOpinionConfig(models=("other.tflite",), share=1.0, sure=1e-6)
+    answers = tflite_teacher(write("teacher.tflite"), SPEC, GRID, second, tmp_path)(tensor)
+    np.testing.assert_allclose(answers, 0.5 + expected / 2, atol=0.02)
+
+
+def test_bad_teachers(write, tmp_path):
+    with pytest.raises(InputError, match="teacher: got no such file"):
+        tflite_teacher(tmp_path / "absent.tflite", SPEC, GRID)
+    second = SecondOpinionConfig(models=("absent.tflite",))
+    with pytest.raises(InputError, match="got no such file.*absent"):
+        tflite_teacher(write("teacher.tflite"), SPEC, GRID, second, tmp_path)
+    other = write("other.tflite", spec=dataclasses.replace(SPEC, colour="BGR"))
+    with pytest.raises(InputError, match="got BGR, expected the student's RGB"):
+        tflite_teacher(other, SPEC, GRID)
