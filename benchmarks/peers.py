@@ -104,8 +104,10 @@ def selfie_note(file: str) -> str:
 
 
 def selfie_spec(name: str, width: int, height: int) -> ModelSpec:
-    """RGB in 0..1 in, one channel in 0..1 out."""
-    return ModelSpec(name, width, height, scale=(1 / 255,) * 3, offset=(0.0,) * 3)
+    """RGB in 0..1 in, sampled as MediaPipe's graph does; one channel in 0..1 out."""
+    return ModelSpec(
+        name, width, height, scale=(1 / 255,) * 3, offset=(0.0,) * 3, sampling="corners"
+    )
 
 
 def cache_folder() -> Path:

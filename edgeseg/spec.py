@@ -44,6 +44,8 @@ class ModelSpec:
     temperature: what a mask's logits were divided by before they became its probabilities
         (Guo et al. 2017). Enlarged bilinearly, soft probabilities put the border nearer to
         where the logits have it. The runtime takes it back: `preprocess.sharpened`.
+    sampling: of frames smaller than the input: "centres" has the pixels' centres lie on one
+        another, as in training; "corners" has pixel x at x * W / width, as MediaPipe's graph does.
     description: one line for people.
     """
 
@@ -58,6 +60,7 @@ class ModelSpec:
     palette: tuple[tuple[int, int, int], ...] = ((64, 200, 120),)
     activation: str = "none"
     temperature: float = 1.0
+    sampling: str = "centres"
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -79,6 +82,8 @@ class ModelSpec:
             yield f"palette: got {len(self.palette)} colours, expected {len(self.labels)}"
         if self.activation not in ("none", "sigmoid", "softmax"):
             yield f"activation: got {self.activation!r}, expected none, sigmoid or softmax"
+        if self.sampling not in ("centres", "corners"):
+            yield f"sampling: got {self.sampling!r}, expected centres or corners"
         if not self.temperature > 0 or (self.temperature != 1 and not self.binary):
             yield (
                 f"temperature: got {self.temperature} for {len(self.labels)} labels, expected a "

@@ -1,5 +1,7 @@
 """Preprocessing: values, colour order, the previous mask, one tensor for training and inference."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ from edgeseg.data.folder import Sample
 from edgeseg.data.pipeline import Group, Pipeline
 from edgeseg.errors import InputError
 from edgeseg.preprocess import (
+    model_pixels,
     normalise,
     resize,
-    sample,
+    sample_corners,
     sharpened,
     to_mask,
     to_scores,
@@ -101,15 +104,27 @@ def test_training_and_inference_give_the_same_tensor(tmp_path, monkeypatch):
     np.testing.assert_allclose(pipeline.batch(0, 1).tensor, to_tensor(image, SPEC), atol=1e-6)
 
 
-def test_frames_that_do_not_shrink_are_sampled_corner_to_corner():
+def test_frames_that_do_not_shrink_are_sampled_centre_to_centre_or_corner_to_corner():
     ramp = np.tile(np.arange(0, 200, 2, dtype=np.uint8)[None, :, None], (40, 1, 3))
-    sampled = sample(ramp, 80, 64)
-    assert sampled.shape == (64, 80, 3)
-    # Pixel x is the frame's at x * 100 / 80, of 2 a pixel.
-    assert np.abs(sampled[10, :70, 0] - 2.5 * np.arange(70)).max() <= 1
-    # Where both sides shrink it is the mean over areas, as elsewhere.
-    assert np.array_equal(sample(ramp, 50, 20), resize(ramp, 50, 20))
-    assert sample(ramp, 100, 40) is ramp
+    centres = ModelSpec("own", 80, 64)
+    corners = dataclasses.replace(centres, sampling="corners")
+    # Pixel x is the frame's, of 2 a pixel, at x * 100 / 80, half a pixel aside or not.
+    x = np.arange(1, 70)
+    expected = 2.5 * (x + 0.5) - 1
+    assert np.abs(model_pixels(ramp, centres)[10, 1:70, 0] - expected).max() <= 1
+    assert np.abs(model_pixels(ramp, corners)[10, 1:70, 0] - 2.5 * x).max() <= 1
+    # Where both sides shrink it is the mean over areas either way.
+    assert np.array_equal(sample_corners(ramp, 50, 20), resize(ramp, 50, 20))
+    assert sample_corners(ramp, 100, 40) is ramp
+
+
+def test_a_small_frame_meets_its_mask():
+    """A square stays where it is when frame and mask go there and back."""
+    frame = np.zeros((20, 24, 3), np.uint8)
+    frame[6:14, 8:16] = 255
+    seen = model_pixels(frame, ModelSpec("own", 72, 60))
+    mask = to_mask(seen[..., 0].astype(np.float32) / 255, 24, 20) > 0.5
+    assert np.array_equal(mask, frame[..., 0] > 0)
 
 
 @pytest.mark.parametrize("scale", [(1 / 127.5,) * 3, (1 / 127.5, 1 / 64, 1 / 255)])

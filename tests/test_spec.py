@@ -31,7 +31,7 @@ def test_json_round_trip_keeps_every_field():
         palette=((1, 2, 3), (4, 5, 6)),
         activation="softmax",
     )
-    soft = dataclasses.replace(SPEC, temperature=2.0)
+    soft = dataclasses.replace(SPEC, temperature=2.0, sampling="corners")
     assert ModelSpec.from_json(soft.to_json()) == soft
     assert ModelSpec.from_json(spec.to_json()) == spec
 
@@ -70,6 +70,10 @@ def test_the_standard_zip_library_reads_the_archive():
         (
             embed(MODEL, {SPEC_ENTRY: b'{"name":"x","width":1,"height":1,"temperature":0}'}),
             "temperature: got 0 for 1 labels, expected a positive number",
+        ),
+        (
+            embed(MODEL, {SPEC_ENTRY: b'{"name":"x","width":1,"height":1,"sampling":"edges"}'}),
+            "sampling: got 'edges', expected centres or corners",
         ),
     ],
 )
