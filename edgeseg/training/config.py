@@ -219,12 +219,14 @@ class SecondOpinionConfig:
     models: .tflite files, relative to the configuration's folder, with their spec inside them or
         beside them in FILE.json.
     share: of their mean log odds where both, they and the teacher, find people.
+    shift: added to the log odds there; below 0 where the teacher's masks are too large.
     reach: of such a place's neighbourhood, a standard deviation as a share of the longer side.
     sure: mean probability of the neighbourhood from which on the share is whole.
     """
 
     models: tuple[str, ...] = ()
     share: float = 0.4
+    shift: float = 0.0
     reach: float = 0.055
     sure: float = 0.4
 

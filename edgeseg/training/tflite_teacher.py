@@ -60,12 +60,13 @@ def heard(own: np.ndarray, others: list[np.ndarray], second: SecondOpinionConfig
     own, others: probabilities, float32 (N, h, w, 1), and so is the answer. What counts is how much
     of a neighbourhood both call a person, so that somebody whom the others do not find stays, a
     thing that they take for a person is none, and a gap in one's mask is filled by the other.
+    `second.shift` is added there.
     """
     mine = _log_odds(own)
     theirs = np.mean([_log_odds(other) for other in others], axis=0)
     found = np.minimum(_around(own, second.reach), _around(_sigmoid(theirs), second.reach))
-    share = second.share * np.clip(found / second.sure, 0.0, 1.0)
-    return _sigmoid(mine + share * (theirs - mine))
+    agreed = np.clip(found / second.sure, 0.0, 1.0)
+    return _sigmoid(mine + agreed * (second.share * (theirs - mine) + second.shift))
 
 
 def _pool(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:

@@ -94,6 +94,10 @@ def test_a_second_opinion_counts_where_both_find_people():
     assert found[0, 20, 20, 0] == pytest.approx(mixed(0.9, 0.1), abs=1e-3)
     assert found[0, 8, 54, 0] > 0.88
     assert found[0, 30, 54, 0] < 0.03
+    shifted = heard(own, [other], dataclasses.replace(odds, shift=-0.5))
+    logits = np.log(shifted / (1 - shifted)) - np.log(found / (1 - found))
+    assert logits[0, 28, 15, 0] == pytest.approx(-0.5, abs=1e-3)
+    assert abs(logits[0, 8, 54, 0]) < 0.05
     # The mean log odds of several, and certainty that is none.
     certain = heard(own, [other, np.ones_like(other), np.zeros_like(other)], odds)
     assert np.isfinite(certain).all()
