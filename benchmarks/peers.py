@@ -21,6 +21,7 @@ from edgeseg.errors import InputError
 from edgeseg.runtime.console import exit_code_of
 from edgeseg.spec import ModelSpec, load_model
 
+from .entry import write_bytes, write_text
 from .mediapipe_api import api_subjects
 from .subjects import Subject
 
@@ -88,12 +89,11 @@ def mediapipe_subjects(wheel: Path | None = None) -> list[Subject]:
 
 def write_selfies(folder: Path, wheel: Path | None = None) -> list[Path]:
     """MediaPipe's two selfie models as .tflite files in a folder, with FILE.json beside each."""
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, (file, width, height) in SELFIE_FILES.items():
         target = folder / f"{name}.tflite"
-        _write_beside(target.with_suffix(".json"), selfie_spec(name, width, height).to_json())
-        _write_beside(target, _selfie_path(file, wheel).read_bytes())
+        write_text(target.with_suffix(".json"), selfie_spec(name, width, height).to_json())
+        write_bytes(target, _selfie_path(file, wheel).read_bytes())
         written.append(target)
     return written
 
@@ -149,14 +149,7 @@ def _extract(wheel: Path, file: str, target: Path) -> None:
         raise InputError(
             f"{wheel}: got no wheel with {INSIDE}/{file} ({error}), expected mediapipe 0.10.21's"
         ) from None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _write_beside(target, data)
-
-
-def _write_beside(target: Path, data: bytes | str) -> None:
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    part.write_bytes(data.encode() if isinstance(data, str) else data)
-    os.replace(part, target)
+    write_bytes(target, data)
 
 
 def _download() -> Path:

@@ -63,8 +63,8 @@ def sample_corners(frame: np.ndarray, width: int, height: int) -> np.ndarray:
 def model_pixels(frame: np.ndarray, spec: ModelSpec) -> np.ndarray:
     """BGR frame -> uint8 (height, width, colour channels) in the model's size and order."""
     check_frame(frame)
-    shrink = sample_corners if spec.sampling == "corners" else resize
-    small = shrink(frame, spec.width, spec.height)
+    fit = sample_corners if spec.sampling == "corners" else resize
+    small = fit(frame, spec.width, spec.height)
     if spec.colour == "RGB":
         return cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
     if spec.colour == "GRAY":

@@ -216,12 +216,17 @@ def load_model(path: str | Path, *, spec: ModelSpec | None = None) -> tuple[byte
     Raises ModelError for a file that is missing, unreadable, empty, no TFLite
     model, or without a spec.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: got no readable file ({error.strerror})") from None
+    data = _read(Path(path))
     check_flatbuffer(data, origin=str(path))
     beside = Path(path).with_suffix(".json")
-    if spec is None and SPEC_ENTRY not in read_entries(data) and beside.is_file():
-        spec = ModelSpec.from_json(beside.read_text(encoding="utf-8"), origin=str(beside))
+    # Asked for first, so that a model as usual has its entries read once.
+    if spec is None and beside.is_file() and SPEC_ENTRY not in read_entries(data):
+        spec = ModelSpec.from_json(_read(beside).decode("utf-8", "replace"), origin=str(beside))
     return data, spec or read_spec(data, origin=str(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: got no readable file ({error.strerror})") from None

@@ -12,6 +12,7 @@ from .feature_head import class_divergence, feature_loss, with_feature_head
 from .hints import HintLoss, hinted, make_hint_loss
 from .tasks import Task
 from .teacher import answers_in_steps, check_exists, teaching_network
+from .tflite_teacher import check_second_opinion
 
 
 def truth_grid(model: Any, config: TrainConfig) -> tuple[int, int]:
@@ -29,7 +30,8 @@ class Objective:
     root: folder that the configuration's paths are relative to.
     told_by: the teacher whose masks are to be among a step's targets, None where there is none
     or a step asks it itself.
-    Raises InputError where a teacher or the hinting network's weights are not there.
+    Raises InputError where a teacher or the hinting network's weights are not there, and for a
+    second opinion that cannot be heard.
     """
 
     def __init__(self, keras: Any, task: Task, config: TrainConfig, root: Path) -> None:
@@ -43,10 +45,9 @@ class Objective:
         # Before anything starts, not when the first stage begins.
         if taught:
             check_exists(path)
-        if config.second_opinion.models and self.told_by is None:
-            raise InputError("second_opinion: got no .tflite as teacher, beside which to be heard")
-        for model in config.second_opinion.models:
-            check_exists(root / model)
+        if config.second_opinion.models:
+            classes = len(task.spec(config.stages[0].size).labels)
+            check_second_opinion(config.second_opinion, root, self.told_by, classes)
         if config.hints.weights and not (root / config.hints.weights).exists():
             raise InputError(f"hints.weights: got no such file {root / config.hints.weights}")
 

@@ -44,14 +44,33 @@ def tflite_teacher(
     others = [_pool(root / other, spec, grid) for other in second.models]
     if not others:
         return ask
-    if len(spec.labels) > 1:
-        raise InputError(f"second_opinion: got {len(spec.labels)} classes, expected binary masks")
 
     def teach(tensor: np.ndarray) -> np.ndarray:
         own = ask(tensor)
         return heard(own, [other(tensor) for other in others], second)
 
     return teach
+
+
+def check_second_opinion(
+    second: SecondOpinionConfig, root: Path, teacher: Path | None, classes: int
+) -> None:
+    """Raise InputError where it cannot be heard.
+
+    teacher: the .tflite beside which it is to be heard, None where there is none.
+    """
+    if teacher is None:
+        raise InputError("second_opinion: got no .tflite as teacher, beside which to be heard")
+    for path in (root / model for model in second.models):
+        if not path.exists():
+            raise InputError(f"second_opinion: got no such file {path}, expected a .tflite")
+    if classes > 1:
+        raise InputError(f"second_opinion: got {classes} classes, expected binary masks")
+    if not (0 <= second.share <= 1 and second.reach > 0 and second.sure > 0):
+        raise InputError(
+            f"second_opinion: got share {second.share}, reach {second.reach} and sure "
+            f"{second.sure}, expected a share of 0 to 1 and the others above 0"
+        )
 
 
 def heard(own: np.ndarray, others: list[np.ndarray], second: SecondOpinionConfig) -> np.ndarray:

@@ -142,3 +142,14 @@ def dense_entry_config(data_root, tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def images():
+    """Three smooth images in [-1, 1] (3, 16, 24, 3) and their brightness, 0 to 1 (3, 16, 24, 1)."""
+    import cv2
+    import numpy as np
+
+    noise = np.random.default_rng(0).uniform(-1, 1, (3, 4, 6, 3)).astype(np.float32)
+    tensor = np.stack([cv2.resize(image, (24, 16)) for image in noise])
+    return tensor, tensor.mean(-1, keepdims=True) / 2 + 0.5

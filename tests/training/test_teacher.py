@@ -4,7 +4,6 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import cv2
 import keras
 import numpy as np
 import pytest
@@ -23,14 +22,6 @@ def brightness(size, classes=1):
         classes, 1, kernel_initializer=keras.initializers.Constant(1 / 6), bias_initializer="zeros"
     )(inputs)
     return keras.Model(inputs, keras.layers.Rescaling(1.0, offset=0.5)(x))
-
-
-@pytest.fixture
-def images():
-    """Three smooth images in [-1, 1] (3, 16, 24, 3) and what `brightness` answers to them."""
-    noise = np.random.default_rng(0).uniform(-1, 1, (3, 4, 6, 3)).astype(np.float32)
-    tensor = np.stack([cv2.resize(image, (24, 16)) for image in noise])
-    return tensor, tensor.mean(-1, keepdims=True) / 2 + 0.5
 
 
 def test_a_keras_file_answers_on_the_grid_of_the_truth(images, tmp_path):

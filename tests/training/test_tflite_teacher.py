@@ -6,7 +6,6 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import dataclasses
 
-import cv2
 import keras
 import numpy as np
 import pytest
@@ -16,18 +15,10 @@ from edgeseg.errors import InputError
 from edgeseg.spec import SPEC_ENTRY, ModelSpec, read_spec
 from edgeseg.training.config import SecondOpinionConfig
 from edgeseg.training.teacher import answers_in_steps
-from edgeseg.training.tflite_teacher import heard, tflite_teacher
+from edgeseg.training.tflite_teacher import check_second_opinion, heard, tflite_teacher
 
 SPEC = ModelSpec(name="student", height=16, width=24, labels=("thing",))
 GRID = (16, 24)
-
-
-@pytest.fixture
-def images():
-    """Three smooth images in [-1, 1] (3, 16, 24, 3) and their brightness, 0 to 1."""
-    noise = np.random.default_rng(0).uniform(-1, 1, (3, 4, 6, 3)).astype(np.float32)
-    tensor = np.stack([cv2.resize(image, (24, 16)) for image in noise])
-    return tensor, tensor.mean(-1, keepdims=True) / 2 + 0.5
 
 
 @pytest.fixture
@@ -115,6 +106,15 @@ def test_models_of_others_are_asked_with_a_spec_beside_them(images, write, tmp_p
     second = SecondOpinionConfig(models=("other.tflite",), share=1.0, sure=1e-6)
     answers = tflite_teacher(write("teacher.tflite"), SPEC, GRID, second, tmp_path)(tensor)
     np.testing.assert_allclose(answers, 0.5 + expected / 2, atol=0.02)
+
+
+@pytest.mark.parametrize("values", [{"share": 1.5}, {"share": -0.1}, {"reach": 0.0}, {"sure": 0.0}])
+def test_second_opinions_that_make_no_sense(write, tmp_path, values):
+    path = write("other.tflite")
+    second = SecondOpinionConfig(models=("other.tflite",))
+    check_second_opinion(second, tmp_path, path, 1)
+    with pytest.raises(InputError, match="second_opinion: got share .* expected a share of 0 to 1"):
+        check_second_opinion(dataclasses.replace(second, **values), tmp_path, path, 1)
 
 
 def test_bad_teachers(write, tmp_path):
