@@ -27,8 +27,8 @@ from rich.console import Console
 
 from ..data.pipeline import Pipeline
 from ..errors import InputError, require
+from ..models.dense_encoders import ENTRY_END, ENTRY_TARGET
 from ..models.folding import fold, unfold
-from ..models.hourglass import ENTRY_END, ENTRY_TARGET
 from ..models.initialise import fill, read_values
 from ..models.mobilenet_v2 import mobilenet_v2_encoder
 from ..models.weights import get_weights, save_arrays

@@ -20,8 +20,8 @@ from rich.console import Console
 
 from ..errors import InputError, require
 from ..models import build
+from ..models.dense_encoders import ENTRY_END, ENTRY_TARGET
 from ..models.folding import fold
-from ..models.hourglass import ENTRY_END, ENTRY_TARGET
 from ..models.initialise import fill, read_values
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
