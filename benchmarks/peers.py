@@ -64,12 +64,7 @@ def peer_subjects(peers: Sequence[str]) -> list[Subject]:
 
 
 def _file_subject(path: Path, spec_path: Path | None) -> Subject:
-    spec = None
-    if spec_path is not None:
-        try:
-            spec = ModelSpec.from_json(spec_path.read_text(encoding="utf-8"), origin=str(spec_path))
-        except OSError as error:
-            raise InputError(f"{spec_path}: got no readable spec ({error.strerror})") from None
+    spec = None if spec_path is None else ModelSpec.from_file(spec_path)
     return Subject(path.stem, "peer", path, load_model(path, spec=spec)[1])
 
 

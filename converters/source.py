@@ -67,7 +67,7 @@ def load_source(path: str | Path, *, spec: str | Path | None = None) -> Source:
         raise ModelError(
             f"{path}: got no such file, expected a .keras, a run's folder or a .tflite"
         )
-    given = _read_spec(Path(spec)) if spec else None
+    given = ModelSpec.from_file(spec) if spec else None
     if path.is_dir():
         return _load_run(path, given)
     if path.stat().st_size == 0:
@@ -79,23 +79,22 @@ def load_source(path: str | Path, *, spec: str | Path | None = None) -> Source:
             f"{path}: got a {path.suffix or 'suffixless'} file, expected "
             f"{', '.join(KERAS_SUFFIXES)}, .tflite or a run's folder"
         )
-    chosen = given or _read_spec(path.with_name("spec.json"))
+    chosen = given or _beside(path.with_name("spec.json"))
     return Source(path, _sha256(path), chosen, model=load_keras(path))
 
 
-def _read_spec(path: Path) -> ModelSpec:
-    try:
-        return ModelSpec.from_json(path.read_text("utf-8"), origin=str(path))
-    except (OSError, UnicodeDecodeError):
+def _beside(path: Path) -> ModelSpec:
+    """The spec beside the weights; where there is none it can be passed."""
+    if not path.is_file():
         raise ModelError(
-            f"{path}: got no readable spec, expected the spec.json that training writes; "
-            "pass --spec FILE"
-        ) from None
+            f"{path}: got no such spec, expected the one that training writes; pass --spec FILE"
+        )
+    return ModelSpec.from_file(path)
 
 
 def _load_run(folder: Path, given: ModelSpec | None) -> Source:
     weights, saved = folder / "weights.npz", folder / "model.keras"
-    spec = given or _read_spec(folder / "spec.json")
+    spec = given or _beside(folder / "spec.json")
     if weights.exists() and (folder / "config.json").exists():
         return Source(folder, _sha256(weights), spec, model=_rebuild(folder), run=folder)
     if saved.exists():

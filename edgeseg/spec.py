@@ -125,6 +125,19 @@ class ModelSpec:
         return cls._from_mapping(values, origin=origin)
 
     @classmethod
+    def from_file(cls, path: str | Path) -> ModelSpec:
+        """Read a file of `to_json`'s text. ModelError where it cannot be read or is no spec."""
+        try:
+            text = Path(path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no UTF-8"
+            raise ModelError(
+                f"{path}: got no readable spec ({reason}), expected JSON as in the spec.json that "
+                "training writes"
+            ) from None
+        return cls.from_json(text, origin=str(path))
+
+    @classmethod
     def _from_mapping(cls, values: Mapping[str, Any], *, origin: str) -> ModelSpec:
         version = values.get("spec_version", SPEC_VERSION)
         if version != SPEC_VERSION:
@@ -216,17 +229,13 @@ def load_model(path: str | Path, *, spec: ModelSpec | None = None) -> tuple[byte
     Raises ModelError for a file that is missing, unreadable, empty, no TFLite
     model, or without a spec.
     """
-    data = _read(Path(path))
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: got no readable file ({error.strerror})") from None
     check_flatbuffer(data, origin=str(path))
     beside = Path(path).with_suffix(".json")
     # Asked for first, so that a model as usual has its entries read once.
     if spec is None and beside.is_file() and SPEC_ENTRY not in read_entries(data):
-        spec = ModelSpec.from_json(_read(beside).decode("utf-8", "replace"), origin=str(beside))
+        spec = ModelSpec.from_file(beside)
     return data, spec or read_spec(data, origin=str(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: got no readable file ({error.strerror})") from None

@@ -95,6 +95,17 @@ def test_a_given_spec_goes_before_the_embedded_one(tmp_path):
         load_model(tmp_path / "missing.tflite")
 
 
+def test_a_spec_file_is_read_or_refused(tmp_path):
+    path = tmp_path / "spec.json"
+    path.write_text(SPEC.to_json(), "utf-8")
+    assert ModelSpec.from_file(path) == SPEC
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ModelError, match=r"spec\.json: got no readable spec \(no UTF-8\)"):
+        ModelSpec.from_file(path)
+    with pytest.raises(ModelError, match=r"no readable spec \(No such file"):
+        ModelSpec.from_file(tmp_path / "other.json")
+
+
 def test_a_spec_beside_a_model_counts_where_none_is_inside(tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(MODEL)

@@ -6,7 +6,7 @@ In int8 on a CPU a dense 3x3 multiplies two to three times as fast as depthwise 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .blocks import (
     Keras,
@@ -104,7 +104,7 @@ def _fused_to_sixteenth(
     expansion: int,
     batch_norm: Normalized,
     *,
-    deeper: dict[int, Sequence[int]],
+    deeper: Mapping[int, Sequence[int]],
 ) -> dict[int, Tensor]:
     """`fused_encoder`; deeper: channels inside the bottlenecks to add, by stride."""
     features = _fused_to_eighth(keras, x, width, batch_norm)
@@ -128,7 +128,7 @@ def _deeper(
     keras: Keras,
     x: Tensor,
     stride: int,
-    deeper: dict[int, Sequence[int]],
+    deeper: Mapping[int, Sequence[int]],
     width: float,
     batch_norm: Normalized,
 ) -> Tensor:

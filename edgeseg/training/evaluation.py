@@ -13,7 +13,7 @@ from ..errors import InputError, require
 from ..metrics.boundary import boundary_f
 from ..spec import ModelSpec, load_model
 from .confusion import Confusion
-from .runs import load_run, read_spec
+from .runs import load_run
 from .validation import Predict, predict_classes
 
 
@@ -53,7 +53,7 @@ def open_model(path: Path) -> tuple[Predict, ModelSpec]:
     if path.is_dir():
         model, spec, _ = load_run(keras, path)
     elif path.suffix == ".keras" and path.is_file():
-        spec = read_spec(path.parent)
+        spec = ModelSpec.from_file(path.with_name("spec.json"))
         model = keras.saving.load_model(path, compile=False)
     else:
         raise InputError(

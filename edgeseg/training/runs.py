@@ -18,7 +18,7 @@ def load_run(keras: Any, folder: Path) -> tuple[Any, ModelSpec, TrainConfig]:
 
     Raises InputError for a folder without configuration, spec or weights.
     """
-    config, spec = read_config(folder), read_spec(folder)
+    config, spec = read_config(folder), ModelSpec.from_file(folder / "spec.json")
     model = make_network(keras, config, (spec.height, spec.width))
     path = folder / "weights.npz"
     if not path.exists():
@@ -29,17 +29,11 @@ def load_run(keras: Any, folder: Path) -> tuple[Any, ModelSpec, TrainConfig]:
 
 def read_config(folder: Path) -> TrainConfig:
     """config.json of a run."""
-    return build(TrainConfig, json.loads(_text(folder / "config.json")), where=str(folder))
-
-
-def read_spec(folder: Path) -> ModelSpec:
-    """spec.json of a run."""
-    path = folder / "spec.json"
-    return ModelSpec.from_json(_text(path), origin=str(path))
-
-
-def _text(path: Path) -> str:
+    path = folder / "config.json"
     try:
-        return path.read_text()
+        values = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: got no readable file ({error.strerror})") from None
+    except ValueError as error:  # of JSON, and of UTF-8
+        raise InputError(f"{path}: got invalid JSON ({error})") from None
+    return build(TrainConfig, values, where=str(folder))

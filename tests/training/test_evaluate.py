@@ -107,7 +107,10 @@ def test_command_scores_every_kind_of_file_alike(files, shapes, tmp_path):
     assert results[2]["mean_iou"] == pytest.approx(results[0]["mean_iou"], abs=0.05)
 
 
-def test_command_refuses_what_is_no_model(shapes):
+def test_command_refuses_what_is_no_model(shapes, tmp_path):
     words = ["evaluate", str(shapes), "--data", str(shapes), "--format", "folder", "--split", "val"]
     result = CliRunner().invoke(app, words)
     assert "config.json: got no readable file" in str(result.exception)
+    (tmp_path / "config.json").write_text("{")
+    result = CliRunner().invoke(app, ["evaluate", str(tmp_path), *words[2:]])
+    assert "config.json: got invalid JSON" in str(result.exception)
