@@ -44,14 +44,11 @@ def convolution(
     name: str,
     strides: int = 1,
     activate: bool = True,
-    initial: str = "he_normal",
     batch_norm: Normalized = False,
 ) -> Tensor:
     """Convolution, then batch normalization and ReLU6 where asked for.
 
     x: float (N, H, W, C) -> float (N, H / strides, W / strides, channels).
-    initial: Keras's name of what fills the kernel; "zeros" where the answer is added to
-        something that is to stay as it is until this layer is trained.
     """
     batch_norm = is_normalized(name, batch_norm)
     x = keras.layers.Conv2D(
@@ -60,7 +57,7 @@ def convolution(
         strides=strides,
         padding="same",
         use_bias=not batch_norm,
-        kernel_initializer=initial,
+        kernel_initializer="he_normal",
         name=name,
     )(x)
     return _normalise_and_activate(keras, x, name=name, activate=activate, batch_norm=batch_norm)

@@ -1,21 +1,12 @@
 """Encoders that are MobileNetV2's further down and dense convolutions before.
 
-In int8 on a CPU a dense 3x3 multiplies two to three times as fast as depthwise convolutions and
-1x1 do, so that the beginning, where the maps are large, costs less in them.
+In int8 on a CPU a dense 3x3 multiplies one and a half to three times as fast as the layers of a
+bottleneck do, so that the beginning, where the maps are large, costs less in them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from .blocks import (
-    Keras,
-    Normalized,
-    Tensor,
-    convolution,
-    depthwise,
-    divisible,
-)
+from .blocks import Keras, Normalized, Tensor, convolution, depthwise, divisible
 from .mobilenet_v2 import MOBILENET_V2, bottlenecks
 
 # The dense entry's channels at 1/2 and 1/4, at any width; its last layer, and the one of
@@ -51,8 +42,6 @@ def dense_entry_encoder(
 FUSED = 80
 # Channels of the blocks 7 to 12, as in MobileNetV2.
 FUSED_BLOCKS = (64, 64, 64, 96, 96, 96)
-# Channels inside the residual bottlenecks of `deep_encoder` by stride, at width 1.0.
-DEEPER = {16: (48, 48), 32: (48, 48)}
 
 
 def fused_entry_encoder(
@@ -83,30 +72,6 @@ def fused_encoder(
     take a half to two thirds of the time in int8 on a CPU, where a dense 3x3 multiplies about
     twice as fast: at 352x352 the whole takes what `fused_entry` takes at 320x320.
     """
-    return _fused_to_sixteenth(keras, x, width, expansion, batch_norm, deeper={})
-
-
-def deep_encoder(
-    keras: Keras, x: Tensor, *, width: float, expansion: int = 6, batch_norm: Normalized
-) -> dict[int, Tensor]:
-    """As `fused_encoder`, with residual bottlenecks (He et al. 2016) at 1/16 and 1/32.
-
-    They answer nothing until they are trained, so that the weights of a `fused` network give
-    what they gave there: a trained network gets more layers and loses nothing.
-    """
-    return _fused_to_sixteenth(keras, x, width, expansion, batch_norm, deeper=DEEPER)
-
-
-def _fused_to_sixteenth(
-    keras: Keras,
-    x: Tensor,
-    width: float,
-    expansion: int,
-    batch_norm: Normalized,
-    *,
-    deeper: Mapping[int, Sequence[int]],
-) -> dict[int, Tensor]:
-    """`fused_encoder`; deeper: channels inside the bottlenecks to add, by stride."""
     features = _fused_to_eighth(keras, x, width, batch_norm)
     begin = [(expansion, MOBILENET_V2[3][1], 1, 2)]
     x = bottlenecks(
@@ -117,37 +82,10 @@ def _fused_to_sixteenth(
         x = _fused(keras, x, count, count, name=name, batch_norm=batch_norm)
         if before.shape[-1] == count:
             x = keras.layers.Add(name=f"{name}_add")([before, x])
-    x = features[16] = _deeper(keras, x, 16, deeper, width, batch_norm)
+    features[16] = x
     rows = [(expansion, 160, 2, 2)]
-    x = bottlenecks(keras, x, {16: x}, rows, first=13, width=width, batch_norm=batch_norm)[32]
-    x = _deeper(keras, x, 32, deeper, width, batch_norm)
-    return {**features, 32: _last_block(keras, x, expansion, batch_norm)}
-
-
-def _deeper(
-    keras: Keras,
-    x: Tensor,
-    stride: int,
-    deeper: Mapping[int, Sequence[int]],
-    width: float,
-    batch_norm: Normalized,
-) -> Tensor:
-    """Residual bottlenecks: 1x1 to fewer channels, dense 3x3, 1x1 back, added."""
-    for index, channels in enumerate(deeper.get(stride, ()), start=1):
-        name, count = f"deep{stride}_{index}", divisible(channels * width)
-        inside = convolution(keras, x, count, name=f"{name}_reduce", batch_norm=batch_norm)
-        inside = convolution(keras, inside, count, 3, name=f"{name}_mix", batch_norm=batch_norm)
-        inside = convolution(
-            keras,
-            inside,
-            x.shape[-1],
-            name=f"{name}_project",
-            activate=False,
-            initial="zeros",
-            batch_norm=batch_norm,
-        )
-        x = keras.layers.Add(name=f"{name}_add")([x, inside])
-    return x
+    deeper = bottlenecks(keras, x, {16: x}, rows, first=13, width=width, batch_norm=batch_norm)
+    return {**features, 32: _last_block(keras, deeper[32], expansion, batch_norm)}
 
 
 def _fused_to_eighth(

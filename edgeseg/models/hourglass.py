@@ -22,7 +22,7 @@ from .blocks import (
     inverted_residual,
     upsample,
 )
-from .dense_encoders import deep_encoder, dense_entry_encoder, fused_encoder, fused_entry_encoder
+from .dense_encoders import dense_entry_encoder, fused_encoder, fused_entry_encoder
 from .mobilenet_v2 import mobilenet_v2_encoder
 
 # Layers -----------------------------------------------------------------------
@@ -91,7 +91,6 @@ ENCODERS = {
     "dense_entry": dense_entry_encoder,
     "fused_entry": fused_entry_encoder,
     "fused": fused_encoder,
-    "deep": deep_encoder,
     "plain": plain_encoder,
 }
 
@@ -117,8 +116,8 @@ def hourglass(
     classes: 1 gives one sigmoid mask, more give a softmax over the classes.
     width: channel multiplier of the encoder, 0.35 to 1.0.
     encoder: "mobilenet_v2", "dense_entry" (the same with a cheaper beginning), "fused_entry"
-        (with a cheaper one still), "fused" (down to 1/16), "deep" (that with more
-        layers) or "plain" (for training from random weights).
+        (with a cheaper one still), "fused" (down to 1/16) or "plain" (for training from
+        random weights).
     expansion: how many times as wide as their input the encoder's bottlenecks are inside;
         None is the encoder's own: 6, and 2 for "plain".
     output_stride: 2 emits the mask at half the input size, 4 at a quarter.

@@ -200,55 +200,10 @@ def test_fused_is_dense_down_to_a_sixteenth_and_otherwise_the_same():
     }
 
 
-def test_deep_answers_as_fused_does_until_its_new_layers_are_trained():
-    options = {"input_shape": (64, 32, 3), "width": 0.5, "decoder_channels": (12, 8, 8, 4)}
-    options |= {"output_stride": 4, "expansion": 4}
-    fused = build("hourglass", keras=keras, encoder="fused", **options)
-    deep = build("hourglass", keras=keras, encoder="deep", **options)
-    shapes = {name: value.shape for name, value in get_weights(deep).items()}
-    new = {name: shape for name, shape in shapes.items() if name.startswith("deep")}
-    assert shapes.keys() - new.keys() == get_weights(fused).keys()
-    assert {name: shape for name, shape in new.items() if "16_1" in name or "32_2" in name} == {
-        "deep16_1_reduce/kernel": (1, 1, 48, 24),
-        "deep16_1_reduce/bias": (24,),
-        "deep16_1_mix/kernel": (3, 3, 24, 24),
-        "deep16_1_mix/bias": (24,),
-        "deep16_1_project/kernel": (1, 1, 24, 48),
-        "deep16_1_project/bias": (48,),
-        "deep32_2_reduce/kernel": (1, 1, 80, 24),
-        "deep32_2_reduce/bias": (24,),
-        "deep32_2_mix/kernel": (3, 3, 24, 24),
-        "deep32_2_mix/bias": (24,),
-        "deep32_2_project/kernel": (1, 1, 24, 80),
-        "deep32_2_project/bias": (80,),
-    }
-    assert len(new) == 4 * 6
-    set_weights(deep, get_weights(fused))
-    image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 32, 3)).astype(np.float32)
-    as_fused = np.asarray(fused(image, training=False))
-    np.testing.assert_array_equal(np.asarray(deep(image, training=False)), as_fused)
-    for stride in (16, 32):
-        names = (f"deep{stride}_1_add", f"deep{stride}_2_add")
-        inner = keras.Model(deep.input, [deep.get_layer(name).output for name in names])
-        before, after = (np.asarray(answer) for answer in inner(image, training=False))
-        np.testing.assert_array_equal(after, before)
-        kernel = deep.get_layer(f"deep{stride}_2_project").kernel
-        kernel.assign(np.full(kernel.shape, 0.1, np.float32))
-        before, after = (np.asarray(answer) for answer in inner(image, training=False))
-        assert np.abs(after - before).max() > 0.01 * np.abs(before).max()
-
-
 def test_expansion_is_the_width_inside_the_bottlenecks():
     options = {"input_shape": (32, 32, 3), "width": 0.5, "output_stride": 4}
     options["decoder_channels"] = (8, 8, 8, 4)
-    own_of = {
-        "mobilenet_v2": 6,
-        "dense_entry": 6,
-        "fused_entry": 6,
-        "fused": 6,
-        "deep": 6,
-        "plain": 2,
-    }
+    own_of = {"mobilenet_v2": 6, "dense_entry": 6, "fused_entry": 6, "fused": 6, "plain": 2}
     for encoder, own in own_of.items():
         usual = get_weights(build("hourglass", keras=keras, encoder=encoder, **options))
         other = build("hourglass", keras=keras, encoder=encoder, expansion=4, **options)
@@ -286,7 +241,7 @@ def test_dropout_drops_whole_channels_in_training_alone():
         build("hourglass", keras=keras, dropout=1, **options)
 
 
-@pytest.mark.parametrize("encoder", ["dense_entry", "fused_entry", "fused", "deep"])
+@pytest.mark.parametrize("encoder", ["dense_entry", "fused_entry", "fused"])
 def test_dense_entry_in_tf_keras_and_in_int8(encoder):
     options = {"input_shape": (64, 32, 3), "width": 0.35, "encoder": encoder, "classes": 2}
     keras.utils.set_random_seed(0)
