@@ -87,7 +87,8 @@ def _beside(path: Path) -> ModelSpec:
     """The spec beside the weights; where there is none it can be passed."""
     if not path.is_file():
         raise ModelError(
-            f"{path}: got no such spec, expected the one that training writes; pass --spec FILE"
+            f"{path}: got no readable spec, expected the spec.json that training writes; "
+            "pass --spec FILE"
         )
     return ModelSpec.from_file(path)
 

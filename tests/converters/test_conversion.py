@@ -197,5 +197,5 @@ def test_bad_usage_is_refused_before_any_work(saved, photos, tmp_path):
         run(saved, "--to", "int8", "--calibration", photos, "--io", "int4")
     lonely = tmp_path / "model.keras"
     lonely.write_bytes(saved.read_bytes())
-    with pytest.raises(EdgesegError, match="no such spec"):
+    with pytest.raises(EdgesegError, match="no readable spec"):
         run(lonely, "--to", "int8", "--calibration", photos)

@@ -79,7 +79,7 @@ def test_a_run_is_a_source(trained_run, tmp_path):
     assert load_source(trained_run).run == trained_run
     broken = tmp_path / "run"
     broken.mkdir()
-    with pytest.raises(ModelError, match="no such spec"):
+    with pytest.raises(ModelError, match="no readable spec"):
         load_source(broken)
     for name in ("config.json", "spec.json"):
         (broken / name).write_bytes((trained_run / name).read_bytes())
