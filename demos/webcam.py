@@ -67,6 +67,12 @@ def parser() -> argparse.ArgumentParser:
     add("--no-refine", action="store_true", help="leave the mask's edges as the network draws them")
     add("--no-focus", action="store_true", help="look at the whole of every frame")
     add(
+        "--glance-every",
+        type=int,
+        default=default.glance_every,
+        help="frames between two glances at the whole frame. Default: %(default)s",
+    )
+    add(
         "--stall-ms",
         type=float,
         default=default.stall_ms,
@@ -100,6 +106,7 @@ def main() -> int:
         temporal=given.temporal,
         refine=not given.no_refine,
         focus=not given.no_focus,
+        glance_every=given.glance_every,
         background=given.background,
         blur=given.blur,
         stall_ms=given.stall_ms,

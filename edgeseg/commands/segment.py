@@ -29,6 +29,9 @@ def register(app: typer.Typer) -> None:
         focus: Annotated[
             bool, typer.Option(help="For videos: look at the people and some room around them.")
         ] = True,
+        glance_every: Annotated[
+            int, typer.Option(help="Frames between two glances at the whole frame.")
+        ] = 10,
         background: Annotated[
             str, typer.Option(help="For replace: #rrggbb, an image or a video.")
         ] = "#2e7d4f",
@@ -57,6 +60,7 @@ def register(app: typer.Typer) -> None:
             threads=threads,
             temporal=temporal,
             focus=focus,
+            glance_every=glance_every,
             background=background,
             blur=blur,
         )
@@ -101,6 +105,7 @@ def _video(
     threads: int | None,
     temporal: str,
     focus: bool,
+    glance_every: int,
     background: str,
     blur: float,
 ) -> None:
@@ -122,6 +127,7 @@ def _video(
         threads=threads,
         temporal=temporal,
         focus=focus,
+        glance_every=glance_every,
         background=background,
         blur=blur,
         every_frame=True,

@@ -15,7 +15,6 @@ from ..spec import load_model
 from . import assets
 from .delegates import invoke_ms
 from .effects import Effect
-from .focus import GLANCE_EVERY
 from .segmenter import Segmenter
 
 # With the network on fewer frames than one in four, optical flow loses what moves quickly.
@@ -99,7 +98,7 @@ def measure(
                 times.append((time.perf_counter() - start) * 1000)
             rest = max(0.0, statistics.median(times[1:]) - network)
             if segmenter.focuses:
-                rest += network / GLANCE_EVERY
+                rest += network / segmenter.glance_every
             size = (segmenter.spec.width, segmenter.spec.height)
             candidates.append(Candidate(name, size, network, rest))
     return candidates

@@ -29,7 +29,7 @@ SMALLEST_SIDE, STRETCH = 0.8, 4 / 3
 LOOSE, PATIENCE = 1.4, 5
 # Regions of more than this share of the frame are the whole frame.
 NEARLY_ALL = 0.85
-# Frames between two glances at the whole frame.
+# Frames between two glances at the whole frame, where nothing else is asked for.
 GLANCE_EVERY = 10
 
 
@@ -62,12 +62,16 @@ class Focus:
     """Chooses the region of the next frame.
 
     mask: (width, height) of the network's mask. aspect: width over height of its input.
+    glance_every: frames between two glances at the whole frame.
     `fresh` is True before `start`: nothing of the scene has been seen.
     """
 
-    def __init__(self, mask: tuple[int, int], aspect: float) -> None:
+    def __init__(
+        self, mask: tuple[int, int], aspect: float, *, glance_every: int = GLANCE_EVERY
+    ) -> None:
         self._mask = mask
         self._aspect = aspect
+        self._glance_every = glance_every
         self.reset()
 
     def reset(self) -> None:
@@ -87,7 +91,7 @@ class Focus:
     def glance_due(self) -> bool:
         """Asked for every frame: whether it is time to see more than `region` of one."""
         self._since_glance = 0 if self.region == WHOLE else self._since_glance + 1
-        return self._since_glance > GLANCE_EVERY
+        return self._since_glance > self._glance_every
 
     def glanced(self, mask: np.ndarray) -> None:
         """Remember who is outside of the region; mask: float32 (h, w) of the whole frame."""

@@ -17,7 +17,7 @@ from . import assets
 from .audit import Audit, ghost
 from .delegates import OPENERS, choose, ops_per_device
 from .feeder import Feeder
-from .focus import Focus, View
+from .focus import GLANCE_EVERY, Focus, View
 from .motion import SceneCut
 from .refine import BlobFilter, guided, halved
 from .region import WHOLE, Region
@@ -36,8 +36,10 @@ class Segmenter:
     temporal: "none", "ema", "blend" or "flow".
     refine: draw the mask's edges along the frame's, for binary models.
     focus: look at the people of the frame before and some room around them, with a glance
-        at the whole frame first and every now and then; for binary models. Somebody who
-        comes in elsewhere is seen after a third of a second at 30 frames/s.
+        at the whole frame first and every now and then; for binary models.
+    glance_every: frames between two such glances, each of which is one more run of the
+        network. Somebody who comes in elsewhere is seen after at most one more than so many:
+        with 10 a third of a second at 30 frames/s, a whole one at 10.
     cadence: run the network for every n-th frame only; optical flow moves the mask along
         for those between.
     spec: for a model file without one.
@@ -55,11 +57,14 @@ class Segmenter:
         temporal: str = DEFAULT_TEMPORAL,
         refine: bool = True,
         focus: bool = True,
+        glance_every: int = GLANCE_EVERY,
         cadence: int = 1,
         spec: ModelSpec | None = None,
     ) -> None:
         if cadence < 1:
             raise InputError(f"cadence: got {cadence}, expected 1 or more")
+        if glance_every < 1:
+            raise InputError(f"glance_every: got {glance_every}, expected 1 or more")
         self.path = assets.resolve(model)
         data, self.spec = load_model(self.path, spec=spec)
         choice = choose(
@@ -80,8 +85,11 @@ class Segmenter:
         _check_output(self.spec, choice.interpreter.outputs[0].shape)
         self._refine = refine
         self._focuses = focus and self.spec.binary
+        self.glance_every = glance_every
         height, width = choice.interpreter.outputs[0].shape[1:3]
-        self._focus = Focus((width, height), self.spec.width / self.spec.height)
+        self._focus = Focus(
+            (width, height), self.spec.width / self.spec.height, glance_every=glance_every
+        )
         self._remembered = WHOLE
         self._cut = SceneCut()
         self._blobs = BlobFilter()

@@ -14,6 +14,7 @@ from ..errors import InputError, SourceError
 from ..spec import load_model
 from . import assets, budget
 from .effects import EFFECTS, Effect, make_effect
+from .focus import GLANCE_EVERY
 from .pipeline import Options, Pipeline
 from .segmentation import Segmentation
 from .segmenter import DEFAULT_TEMPORAL, Segmenter
@@ -51,6 +52,7 @@ class StreamSettings:
     temporal: str = DEFAULT_TEMPORAL
     refine: bool = True
     focus: bool = True
+    glance_every: int = GLANCE_EVERY
     background: str = "#2e7d4f"
     blur: float = 16.0
     stall_ms: float = 500.0
@@ -66,6 +68,8 @@ class StreamSettings:
             raise InputError(f"frames: got {self.frames}, expected 1 or more")
         if not self.stall_ms > 0:
             raise InputError(f"stall-ms: got {self.stall_ms:g}, expected more than 0")
+        if self.glance_every < 1:
+            raise InputError(f"glance-every: got {self.glance_every}, expected 1 or more")
         if self.effect not in EFFECTS:
             raise InputError(f"effect: got {self.effect!r}, expected one of {', '.join(EFFECTS)}")
         if self.temporal not in FILTERS:
@@ -228,6 +232,7 @@ class Stream:
             temporal=settings.temporal,
             refine=settings.refine,
             focus=settings.focus,
+            glance_every=settings.glance_every,
             cadence=cadence,
         )
 

@@ -143,6 +143,7 @@ def test_ctrl_c_in_the_middle_of_a_video(demos: Path, tmp_path: Path, frames_in)
         (("--source", "sample", "--model", "no-such"), "no-such: got no such file"),
         (("--source", "sample", "--delegate", "edgetpu"), "not compiled for it"),
         (("--source", "sample", "--size", "big"), "WIDTHxHEIGHT"),
+        (("--source", "sample", "--glance-every", "0"), "glance-every: got 0"),
         (("--source", ".", "--sink", "./"), "the folder of the source"),
         (("--source", "sample", "--stats", "."), "stats: got ., which is no file"),
     ],

@@ -64,12 +64,12 @@ def test_measured_on_the_bundled_model() -> None:
     assert found[0].cost_ms(2) < found[0].cost_ms(1)
 
 
-@pytest.mark.parametrize("focus", [True, False])
-def test_glances_are_paid_for_where_there_are_any(monkeypatch, focus) -> None:
+@pytest.mark.parametrize(("focus", "every"), [(True, GLANCE_EVERY), (True, 4), (False, 4)])
+def test_glances_are_paid_for_where_there_are_any(monkeypatch, focus, every) -> None:
     # A network that takes longer than everything together leaves nothing but the glances' share.
     monkeypatch.setattr(budget, "invoke_ms", lambda interpreter: 1e6)
     effect = make_effect("blur", spec=ModelSpec(name="person", width=8, height=8))
-    opened = functools.partial(Segmenter, focus=focus)
+    opened = functools.partial(Segmenter, focus=focus, glance_every=every)
     frame = np.zeros((120, 160, 3), np.uint8)
     found = measure(["person"], effect, frame, opened=opened)
-    assert found[0].rest_ms == (1e6 / GLANCE_EVERY if focus else 0)
+    assert found[0].rest_ms == (1e6 / every if focus else 0)

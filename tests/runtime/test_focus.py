@@ -203,6 +203,24 @@ def test_a_newcomer_appears_within_some_frames(wide) -> None:
     assert fake.calls == calls + 12 + 1, "one glance"
 
 
+def test_glances_come_as_often_as_asked(wide) -> None:
+    person, other = (100, 100, 160, 250), (540, 120, 600, 260)
+    for every in (1, 3):
+        segmenter, fake = wide(glance_every=every)
+        for _ in range(PATIENCE + 1):
+            segmenter.segment(bright(person))
+        segmenter.reset()
+        segmenter.segment(bright(person))
+        calls, seen = fake.calls, []
+        for _ in range(2 * (every + 1)):
+            seen.append(segmenter.segment(bright(person, other))[190, 570] > 0.5)
+        # The frame without them is the first of so many; what a glance finds shows a frame later.
+        assert seen.index(True) == every
+        assert fake.calls == calls + len(seen) + 1, "one glance"
+    with pytest.raises(InputError, match="glance_every"):
+        wide(glance_every=0)
+
+
 def test_a_photo_is_looked_at_twice_where_somebody_in_it_is_small(wide) -> None:
     frame = bright((303, 121, 347, 263))
     truth = frame[..., 0] > 127
