@@ -10,7 +10,8 @@ import sys
 
 from edgeseg.runtime.console import exit_code_of, report
 from edgeseg.runtime.effects import EFFECTS
-from edgeseg.runtime.stream import StreamSettings, run_stream
+from edgeseg.runtime.stream import run_stream
+from edgeseg.runtime.stream_settings import StreamSettings
 
 
 def main() -> int:

@@ -14,7 +14,8 @@ from pathlib import Path
 from edgeseg.runtime.console import exit_code_of, report
 from edgeseg.runtime.effects import EFFECTS
 from edgeseg.runtime.sources import parse_size
-from edgeseg.runtime.stream import StreamSettings, run_stream
+from edgeseg.runtime.stream import run_stream
+from edgeseg.runtime.stream_settings import StreamSettings
 from edgeseg.runtime.temporal import FILTERS
 
 

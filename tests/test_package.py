@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edgeseg.training.config import tomllib
+from edgeseg.training.config_file import tomllib
 
 ROOT = Path(__file__).parent.parent
 

@@ -14,7 +14,8 @@ from ..errors import require
 from ..spec import ModelSpec
 from ..training.config import TrainConfig
 from ..training.record import describe, write_text
-from ..training.tasks import Task, make_task
+from ..training.task import Task
+from ..training.tasks import make_task
 
 Scores = dict[str, float]
 

@@ -113,7 +113,8 @@ def _video(
 
     from ..errors import SourceError
     from ..runtime.console import report
-    from ..runtime.stream import Stream, StreamSettings
+    from ..runtime.stream import Stream
+    from ..runtime.stream_settings import StreamSettings
 
     if not source.is_file():
         raise SourceError(f"{source}: got no such file, expected an image, a folder or a video")

@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
         from rich.console import Console
 
         from ..errors import InputError
-        from ..training.config import load_config
+        from ..training.config_file import load_config
 
         if quantize + prune + measure > 1:
             raise InputError("--quantize, --prune, --measure: got several, expected one at a time")

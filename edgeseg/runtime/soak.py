@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ..errors import GateFailed, InputError
 from .console import exit_code_of
-from .stream import Stream, StreamSettings
+from .stream import Stream
+from .stream_settings import StreamSettings
 
 # The stretch at each end over which speed is compared, and after which memory is read.
 STRETCH = 1000

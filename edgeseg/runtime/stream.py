@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,70 +13,19 @@ from ..errors import InputError, SourceError
 from ..spec import load_model
 from . import assets, budget
 from .effects import EFFECTS, Effect, make_effect
-from .focus import GLANCE_EVERY
 from .pipeline import Options, Pipeline
+from .real_time import RealTime
 from .segmentation import Segmentation
-from .segmenter import DEFAULT_TEMPORAL, Segmenter
+from .segmenter import Segmenter
 from .side_by_side import SideBySide
 from .sink import Sink
 from .sinks import Display, open_sink, write_image
 from .source import Source
 from .sources import Paced, open_source
 from .statistics import LineLog, Summary, check_statistics_path
+from .stream_settings import StreamSettings
 from .temporal import FILTERS
 from .video_file import VideoSink
-
-
-@dataclass(frozen=True)
-class StreamSettings:
-    """What a stream is made of; see `open_source`, `make_effect`, `open_sink`, `Segmenter`.
-
-    source: "auto" is the first camera, or the sample where there is none.
-    every_frame: True keeps all, None does so where nobody watches and nothing is live.
-    frames: stop after so many. size: of the sample, a camera, raw frames.
-    stats: path of the summary, "-" for JSON lines on stderr as well.
-    picture: path for input, mask and result side by side.
-    budget_ms, cpu_percent: choose model and cadence by time; at most one of the two.
-    """
-
-    source: str = "auto"
-    effect: str = "blur"
-    sink: str = "window"
-    every_frame: bool | None = None
-    frames: int | None = None
-    size: tuple[int, int] | None = None
-    model: str = "person"
-    delegate: str = "auto"
-    threads: int | None = None
-    temporal: str = DEFAULT_TEMPORAL
-    refine: bool = True
-    focus: bool = True
-    glance_every: int = GLANCE_EVERY
-    background: str = "#2e7d4f"
-    blur: float = 16.0
-    stall_ms: float = 500.0
-    wait_s: float = 10.0
-    stats: str | None = None
-    picture: Path | None = None
-    budget_ms: float | None = None
-    cpu_percent: float | None = None
-    public: bool = False
-
-    def __post_init__(self) -> None:
-        if self.frames is not None and self.frames < 1:
-            raise InputError(f"frames: got {self.frames}, expected 1 or more")
-        if not self.stall_ms > 0:
-            raise InputError(f"stall-ms: got {self.stall_ms:g}, expected more than 0")
-        if self.glance_every < 1:
-            raise InputError(f"glance-every: got {self.glance_every}, expected 1 or more")
-        if self.effect not in EFFECTS:
-            raise InputError(f"effect: got {self.effect!r}, expected one of {', '.join(EFFECTS)}")
-        if self.temporal not in FILTERS:
-            raise InputError(
-                f"temporal: got {self.temporal!r}, expected one of {', '.join(FILTERS)}"
-            )
-        if self.budget_ms is not None and self.cpu_percent is not None:
-            raise InputError("budget: got both budget-ms and cpu-percent, expected one of them")
 
 
 def run_stream(settings: StreamSettings) -> Summary:
@@ -270,40 +218,6 @@ class Stream:
             stall_ms=settings.stall_ms,
             masks=settings.picture is not None,
         )
-
-
-class RealTime(Sink):
-    """Keeps a file in step with the clock while frames of a live source are dropped.
-
-    A picture is written as often as its time lasts, at most for a second.
-    """
-
-    def __init__(self, sink: Sink, *, fps: float) -> None:
-        self.alpha = sink.alpha
-        self._sink = sink
-        self._fps = fps
-        self._start: float | None = None
-        self._written = 0
-
-    def write(self, picture: np.ndarray) -> None:
-        """See Sink."""
-        now = time.monotonic()
-        self._start = now if self._start is None else self._start
-        due = int((now - self._start) * self._fps + 1e-3) + 1
-        # After a long pause the clock starts anew: it does not become a still picture.
-        if due - self._written > self._fps:
-            self._start, due, self._written = now, 1, 0
-        for _ in range(due - self._written):
-            self._sink.write(picture)
-        self._written = max(self._written, due)
-
-    def close(self) -> None:
-        """See Sink."""
-        self._sink.close()
-
-    def abort(self) -> None:
-        """See Sink."""
-        self._sink.abort()
 
 
 def _check_paths(settings: StreamSettings) -> None:

@@ -33,7 +33,8 @@ from ..models.initialise import fill, read_values
 from ..models.mobilenet_v2 import mobilenet_v2_encoder
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
-from .config import FeaturesConfig, TrainConfig, load_config
+from .config import FeaturesConfig, TrainConfig
+from .config_file import load_config
 from .encoder_loss import STRIDES, published_head, unexplained, with_classes
 from .regression import fit_to
 from .sources import make_network

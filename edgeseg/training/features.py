@@ -29,10 +29,11 @@ from ..models.initialise import read_values
 from ..models.weights import load_weights, save_arrays
 from ..preprocess import resize
 from ..runtime.console import exit_code_of
-from .config import TrainConfig, load_config
+from .binary_task import BinaryTask
+from .config import TrainConfig
+from .config_file import load_config
 from .feed import made_ahead
 from .record import write_text
-from .tasks import BinaryTask
 
 SIZE = 513
 BATCH = 16

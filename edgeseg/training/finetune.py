@@ -15,7 +15,7 @@ from ..errors import InputError, require
 from ..models.weights import load_weights
 from .config import StageConfig, TrainConfig
 from .sources import make_network
-from .tasks import Task
+from .task import Task
 
 # Weight of staying with the float network's own answer.
 DISTILLATION = 1.0

@@ -25,7 +25,8 @@ from ..models.folding import fold
 from ..models.initialise import fill, read_values
 from ..models.weights import get_weights, save_arrays
 from ..runtime.console import exit_code_of
-from .config import FeaturesConfig, TrainConfig, load_config
+from .config import FeaturesConfig, TrainConfig
+from .config_file import load_config
 from .encoder_loss import scaled_errors
 from .regression import fit_to
 from .sources import make_network

@@ -23,7 +23,8 @@ from rich.console import Console
 
 from ..errors import InputError, require
 from ..runtime.console import exit_code_of
-from .config import TrainConfig, load_config
+from .config import TrainConfig
+from .config_file import load_config
 from .objective import truth_grid
 from .opinions import CUT, deeplab_person_odds, mask_odds
 from .sources import make_network

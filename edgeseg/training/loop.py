@@ -33,7 +33,8 @@ from .start import initial_values, start_network
 from .statistics import recompute_statistics
 from .step import beginning_with, freeze, make_step
 from .supply import Supply
-from .tasks import Task, make_task
+from .task import Task
+from .tasks import make_task
 from .tflite_teacher import tflite_teacher
 
 STATISTICS_BATCHES = 50

@@ -10,7 +10,7 @@ from ..errors import InputError
 from .config import TrainConfig
 from .feature_head import class_divergence, feature_loss, with_feature_head
 from .hints import HintLoss, hinted, make_hint_loss
-from .tasks import Task
+from .task import Task
 from .teacher import answers_in_steps, check_exists, teaching_network
 from .tflite_teacher import check_second_opinion
 

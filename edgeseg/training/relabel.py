@@ -34,7 +34,8 @@ from ..data.folder import Sample
 from ..errors import InputError, require
 from ..preprocess import resize
 from ..runtime.console import exit_code_of
-from .config import TrainConfig, load_config
+from .config import TrainConfig
+from .config_file import load_config
 from .features import SIZE
 from .feed import made_ahead
 from .opinions import CUT, deeplab_person_odds, mask_odds

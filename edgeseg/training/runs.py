@@ -9,7 +9,8 @@ from typing import Any
 from ..errors import InputError
 from ..models.weights import load_weights
 from ..spec import ModelSpec
-from .config import TrainConfig, build
+from .config import TrainConfig
+from .config_file import build
 from .sources import make_network
 
 

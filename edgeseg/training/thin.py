@@ -31,7 +31,8 @@ from ..models.folding import fold
 from ..models.initialise import fill, read_values
 from ..models.weights import named_variables, save_arrays
 from ..runtime.console import exit_code_of
-from .config import TrainConfig, load_config
+from .config import TrainConfig
+from .config_file import load_config
 from .sources import make_network
 from .tasks import make_task
 

@@ -38,7 +38,8 @@ def trained_run(tmp_path_factory, spec, frames):
     import tf_keras
 
     from edgeseg.models.weights import save_weights
-    from edgeseg.training.config import TrainConfig, build
+    from edgeseg.training.config import TrainConfig
+    from edgeseg.training.config_file import build
     from edgeseg.training.qat import layer_ranges, quantized_copy, save_quantized
     from edgeseg.training.sources import make_network
 

@@ -16,7 +16,8 @@ from edgeseg.runtime.pipeline import Options, Pipeline
 from edgeseg.runtime.sink import Sink
 from edgeseg.runtime.source import Source
 from edgeseg.runtime.statistics import STAGES, Statistics
-from edgeseg.runtime.stream import Stream, StreamSettings
+from edgeseg.runtime.stream import Stream
+from edgeseg.runtime.stream_settings import StreamSettings
 
 SPEC = ModelSpec(name="fake", width=32, height=32)
 ROOM = 200

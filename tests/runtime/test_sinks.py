@@ -20,8 +20,8 @@ import pytest
 from edgeseg import InputError, SinkError
 from edgeseg.runtime import video_file, window
 from edgeseg.runtime.mjpeg import MjpegPage
+from edgeseg.runtime.real_time import RealTime
 from edgeseg.runtime.sinks import RawOutput, open_sink, write_image
-from edgeseg.runtime.stream import RealTime
 from edgeseg.runtime.video_file import FfmpegWriter, VideoSink
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on PATH")

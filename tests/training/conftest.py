@@ -103,7 +103,8 @@ def shapes(tmp_path, write_pairs):
 @pytest.fixture
 def config(shapes):
     """A run of a tiny U-Net with dropout on `shapes`: 24 steps in two stages."""
-    from edgeseg.training.config import TrainConfig, build
+    from edgeseg.training.config import TrainConfig
+    from edgeseg.training.config_file import build
 
     values = {
         "name": "shapes",

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from edgeseg.errors import InputError
 from edgeseg.models.initialise import initialise
-from edgeseg.training.config import load_config
+from edgeseg.training.config_file import load_config
 from edgeseg.training.encoder import Teaching, main, teach_encoder
 from edgeseg.training.entry import main as fit_entry
 from edgeseg.training.sources import make_network

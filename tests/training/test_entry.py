@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from edgeseg.errors import InputError
-from edgeseg.training.config import load_config
+from edgeseg.training.config_file import load_config
 from edgeseg.training.entry import fit_entry, main, merge
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from edgeseg.errors import InputError
 from edgeseg.models.weights import get_weights, save_arrays
-from edgeseg.training.config import load_config
+from edgeseg.training.config_file import load_config
 from edgeseg.training.graft import Grafting, graft, main
 from edgeseg.training.sources import make_network
 

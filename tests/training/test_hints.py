@@ -16,7 +16,7 @@ from rich.console import Console
 
 from edgeseg.errors import InputError
 from edgeseg.models.weights import get_weights, save_arrays
-from edgeseg.training.config import load_config
+from edgeseg.training.config_file import load_config
 from edgeseg.training.hints import hinting_network, make_hint_loss
 from edgeseg.training.loop import Trainer
 from edgeseg.training.sources import make_network

@@ -22,7 +22,7 @@ from edgeseg.errors import InputError
 from edgeseg.models.deeplab import deeplab_scores
 from edgeseg.models.weights import get_weights, save_arrays, set_weights
 from edgeseg.spec import ModelSpec
-from edgeseg.training.config import load_config
+from edgeseg.training.config_file import load_config
 from edgeseg.training.looks import Looks, main, make_looks
 from edgeseg.training.loop import Trainer
 from edgeseg.training.opinions import CUT

@@ -18,7 +18,8 @@ from edgeseg.errors import InputError
 from edgeseg.models.weights import set_weights
 from edgeseg.spec import ModelSpec
 from edgeseg.training import loop
-from edgeseg.training.config import LossConfig, SecondOpinionConfig, StageConfig, load_config
+from edgeseg.training.config import LossConfig, SecondOpinionConfig, StageConfig
+from edgeseg.training.config_file import load_config
 from edgeseg.training.loop import Stopped, Trainer
 from edgeseg.training.sources import make_network
 
@@ -119,7 +120,7 @@ def test_early_stop_keeps_the_best(config, tmp_path, monkeypatch):
     def validate(self, predict, spec):
         return {"score": next(scores)}
 
-    monkeypatch.setattr("edgeseg.training.tasks.ClassTask.validate", validate)
+    monkeypatch.setattr("edgeseg.training.class_task.ClassTask.validate", validate)
     run = tmp_path / "run"
     trainer = train(config, run, tmp_path)
     assert trainer.step == 8
@@ -132,7 +133,7 @@ def test_a_loss_that_is_not_finite_names_the_batch(config, tmp_path, monkeypatch
     def broken(self, ops, logits, *targets):
         return {"loss": ops.sum(logits) * float("nan")}
 
-    monkeypatch.setattr("edgeseg.training.tasks.ClassTask.loss", broken)
+    monkeypatch.setattr("edgeseg.training.class_task.ClassTask.loss", broken)
     with pytest.raises(InputError, match=r"step 0: got a loss of nan.*the batch was \d, \d"):
         train(config, tmp_path / "run", tmp_path)
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from edgeseg.errors import InputError
-from edgeseg.training.config import OptimizerConfig, load_config
+from edgeseg.training.config import OptimizerConfig
+from edgeseg.training.config_file import load_config
 from edgeseg.training.optimizer import make_optimizer, takes_muon
 
 RATE = 0.01

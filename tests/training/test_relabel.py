@@ -17,7 +17,8 @@ from edgeseg.errors import InputError
 from edgeseg.models.deeplab import deeplab_scores
 from edgeseg.models.weights import get_weights, save_arrays
 from edgeseg.training import relabel
-from edgeseg.training.config import TrainConfig, build
+from edgeseg.training.config import TrainConfig
+from edgeseg.training.config_file import build
 from edgeseg.training.relabel import Opinions, deeplab_odds, main, mirrored_mean, together
 from edgeseg.training.sources import make_network
 from edgeseg.training.tasks import make_task

@@ -23,7 +23,7 @@ from edgeseg.data.pipeline import Group, Pipeline
 from edgeseg.data.resident import Plan, composites, draw_colours, make_plan, make_store, plans
 from edgeseg.errors import InputError
 from edgeseg.spec import ModelSpec
-from edgeseg.training.config import load_config
+from edgeseg.training.config_file import load_config
 from edgeseg.training.devices import Devices
 from edgeseg.training.loop import Trainer
 from edgeseg.training.render import coloured, make_renderer

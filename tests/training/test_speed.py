@@ -13,7 +13,7 @@ from rich.console import Console
 
 from edgeseg.errors import InputError
 from edgeseg.training import speed
-from edgeseg.training.config import load_config
+from edgeseg.training.config_file import load_config
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 
 from edgeseg.data.augment import AugmentConfig
 from edgeseg.errors import InputError
-from edgeseg.training.config import LossConfig, TrainConfig, build
+from edgeseg.training.config import LossConfig, TrainConfig
+from edgeseg.training.config_file import build
 from edgeseg.training.sources import make_network
 from edgeseg.training.tasks import make_task
 

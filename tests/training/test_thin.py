@@ -13,7 +13,7 @@ from rich.console import Console
 from edgeseg.errors import InputError
 from edgeseg.models.folding import fold
 from edgeseg.models.weights import get_weights, set_weights
-from edgeseg.training.config import load_config
+from edgeseg.training.config_file import load_config
 from edgeseg.training.sources import make_network
 from edgeseg.training.thin import choose_channels, main, refit, thin
 

@@ -1,0 +1,64 @@
+"""What a stream is made of, checked before anything is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from .effects import EFFECTS
+from .focus import GLANCE_EVERY
+from .segmenter import DEFAULT_TEMPORAL
+from .temporal import FILTERS
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """What a stream is made of; see `open_source`, `make_effect`, `open_sink`, `Segmenter`.
+
+    source: "auto" is the first camera, or the sample where there is none.
+    every_frame: True keeps all, None does so where nobody watches and nothing is live.
+    frames: stop after so many. size: of the sample, a camera, raw frames.
+    stats: path of the summary, "-" for JSON lines on stderr as well.
+    picture: path for input, mask and result side by side.
+    budget_ms, cpu_percent: choose model and cadence by time; at most one of the two.
+    """
+
+    source: str = "auto"
+    effect: str = "blur"
+    sink: str = "window"
+    every_frame: bool | None = None
+    frames: int | None = None
+    size: tuple[int, int] | None = None
+    model: str = "person"
+    delegate: str = "auto"
+    threads: int | None = None
+    temporal: str = DEFAULT_TEMPORAL
+    refine: bool = True
+    focus: bool = True
+    glance_every: int = GLANCE_EVERY
+    background: str = "#2e7d4f"
+    blur: float = 16.0
+    stall_ms: float = 500.0
+    wait_s: float = 10.0
+    stats: str | None = None
+    picture: Path | None = None
+    budget_ms: float | None = None
+    cpu_percent: float | None = None
+    public: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frames is not None and self.frames < 1:
+            raise InputError(f"frames: got {self.frames}, expected 1 or more")
+        if not self.stall_ms > 0:
+            raise InputError(f"stall-ms: got {self.stall_ms:g}, expected more than 0")
+        if self.glance_every < 1:
+            raise InputError(f"glance-every: got {self.glance_every}, expected 1 or more")
+        if self.effect not in EFFECTS:
+            raise InputError(f"effect: got {self.effect!r}, expected one of {', '.join(EFFECTS)}")
+        if self.temporal not in FILTERS:
+            raise InputError(
+                f"temporal: got {self.temporal!r}, expected one of {', '.join(FILTERS)}"
+            )
+        if self.budget_ms is not None and self.cpu_percent is not None:
+            raise InputError("budget: got both budget-ms and cpu-percent, expected one of them")

@@ -1,0 +1,121 @@
+"""The task of learning one soft mask."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.feature_maps import FeatureMaps
+from ..data.folder import Problem, Sample, read_backgrounds
+from ..data.pipeline import Pipeline
+from ..errors import InputError
+from ..spec import ModelSpec
+from .config import StageConfig, TrainConfig
+from .losses import binary_loss
+from .sources import make_spec, output_geometry, read_groups, read_validation
+from .task import Shown, all_samples, spread_out, without
+from .validation import Predict, predict_classes, validate
+
+
+class BinaryTask:
+    """One soft mask, samples drawn from groups of plain folders."""
+
+    classes: int | None = None
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        root: Path,
+        *,
+        labels: Path | None = None,
+        skip_bad: bool = False,
+        features: FeatureMaps | None = None,
+    ) -> None:
+        self.config, self.root, self.features = config, root, features
+        self.problems: list[Problem] = []
+        collect = self.problems if skip_bad else None
+        self.groups = read_groups(config, root, collect, labels=labels)
+        self.validation = read_validation(config, root, collect)
+        self.backgrounds: tuple[Sample, ...] = ()
+        if config.data.backgrounds:
+            places = root / config.data.backgrounds
+            self.backgrounds = tuple(read_backgrounds(places, leave_out=config.data.leave_out))
+        self.cache: dict = {}
+
+    def samples(self) -> list[Sample]:
+        """Everything that is trained or validated on, each once."""
+        return _once([*self.trained(), *self.validation])
+
+    def trained(self) -> list[Sample]:
+        """Everything that is trained on, backgrounds of composites among it, each once."""
+        return _once([*all_samples(self.groups), *self.backgrounds])
+
+    def leave_out(self, images: set[Path]) -> None:
+        """Go on without these samples."""
+        self.groups = without(self.groups, images)
+        self.backgrounds = tuple(s for s in self.backgrounds if s.image not in images)
+        self.validation = [s for s in self.validation if s.image not in images]
+
+    def spec(self, size: tuple[int, int]) -> ModelSpec:
+        """One label, person."""
+        return make_spec(self.config, size)
+
+    def pipeline(self, stage: StageConfig, model: Any) -> Pipeline:
+        """Soft masks, backgrounds and previous masks."""
+        data, features = self.config.data, self.config.features
+        maps, grid = None, (0, 0)
+        if self.features is not None:
+            maps = self.features.of(self.trained())
+            grid = model.get_layer(features.layers[0]).output.shape[1:3]
+        return Pipeline(
+            groups=self.groups,
+            backgrounds=self.backgrounds,
+            spec=self.spec(stage.size),
+            output_stride=_truth_stride(output_geometry(model)[0], self.config.loss.enlarge),
+            augment=dataclasses.replace(data.augment, crop=stage.crop, composite=stage.composite),
+            previous=data.previous_mask,
+            seed=self.config.seed,
+            cache=data.cache,
+            processes=data.processes,
+            features=maps,
+            feature_grid=grid,
+            _cache=self.cache,
+        )
+
+    def loss(self, ops: Any, logits: Any, *targets: Any) -> dict[str, Any]:
+        """See `losses.binary_loss`."""
+        truth, weight, *teacher = targets
+        return binary_loss(ops, logits, truth, weight, self.config.loss, *teacher)
+
+    def validate(self, predict: Predict, spec: ModelSpec) -> dict[str, float]:
+        """IoU per family; the score is their mean minus the false area where nothing is."""
+        scores = validate(predict, spec, self.validation)
+        masked = {sample.family for sample in self.validation if sample.mask is not None}
+        found = [value for family, value in scores.items() if family in masked]
+        false = [value for family, value in scores.items() if family not in masked]
+        score = float(np.mean(found or [0.0]) - np.mean(false or [0.0]))
+        return {**scores, "score": score}
+
+    def show(self, predict: Predict, spec: ModelSpec, count: int) -> list[Shown]:
+        """Validation images with their masks."""
+        shown = []
+        for sample in spread_out(self.validation, count):
+            image, truth = sample.read_image(), sample.read_mask() > 127
+            shown.append((image, truth.astype(np.uint8), predict_classes(predict, spec, image)))
+        return shown
+
+
+def _truth_stride(stride: int, enlarge: int) -> int:
+    """Stride of a truth that is `enlarge` times as large as the mask of a network."""
+    if enlarge < 1 or stride % enlarge:
+        raise InputError(
+            f"loss.enlarge: got {enlarge} for a mask at 1/{stride}, expected a divisor of {stride}"
+        )
+    return stride // enlarge
+
+
+def _once(samples: list[Sample]) -> list[Sample]:
+    return list({sample.image: sample for sample in samples}.values())

@@ -1,0 +1,137 @@
+"""The task of telling several classes apart."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data.class_pipeline import ClassPipeline
+from ..data.dataset import Dataset, Labelled
+from ..data.feature_maps import FeatureMaps
+from ..data.folder import Sample
+from ..data.pipeline import Group, Pipeline
+from ..data.readers import read_dataset
+from ..errors import InputError
+from ..spec import ModelSpec
+from .config import DataConfig, GroupConfig, StageConfig, TrainConfig
+from .losses import class_loss
+from .sources import make_spec, output_geometry
+from .task import Shown, all_samples, spread_out, without
+from .validation import Predict, predict_classes, validate_classes
+
+
+class ClassTask:
+    """Several classes, read by one of the named readers."""
+
+    features: FeatureMaps | None = None
+
+    def __init__(self, config: TrainConfig, root: Path) -> None:
+        if config.features.folder:
+            raise InputError(
+                f"{config.name}: got features.folder with a reader, expected binary masks; "
+                "leave it out"
+            )
+        if config.loss.enlarge != 1:
+            raise InputError(
+                f"{config.name}: got loss.enlarge with a reader, expected binary masks; "
+                "leave it out"
+            )
+        self.root = root
+        self._read: dict[str, Dataset] = {}
+        data = config.data
+        parts = [self._dataset(config, group.folder) for group in data.groups]
+        self.labels, self.palette = parts[0].labels, parts[0].palette
+        self.classes: int | None = len(self.labels)
+        self.config = dataclasses.replace(
+            config, model=dataclasses.replace(config.model, classes=len(self.labels))
+        )
+        self.groups = tuple(
+            _class_group(group, part, data) for group, part in zip(data.groups, parts)
+        )
+        held = self._dataset(config, data.validation).samples
+        same = data.validation in [group.folder for group in data.groups]
+        self.validation = list(held[_kept(held, data.holdout) :] if same else held)
+        self.problems = [p for dataset in self._read.values() for p in dataset.problems]
+        self.cache: dict = {}
+        if not self.validation:
+            raise InputError(
+                f"{root}: got no validation samples; set data.holdout or another split"
+            )
+
+    def _dataset(self, config: TrainConfig, split: str) -> Dataset:
+        if split not in self._read:
+            self._read[split] = read_dataset(
+                config.data.reader, self.root, split=split, classes=config.data.classes
+            )
+        return self._read[split]
+
+    def samples(self) -> list[Sample]:
+        """Everything that is trained or validated on."""
+        return [*all_samples(self.groups), *self.validation]
+
+    def leave_out(self, images: set[Path]) -> None:
+        """Go on without these samples."""
+        self.groups = without(self.groups, images)
+        self.validation = [s for s in self.validation if s.image not in images]
+
+    def spec(self, size: tuple[int, int]) -> ModelSpec:
+        """The data set's labels and palette."""
+        return make_spec(self.config, size, labels=self.labels, palette=self.palette)
+
+    def pipeline(self, stage: StageConfig, model: Any) -> Pipeline:
+        """Class ids with pixel weights."""
+        data = self.config.data
+        stride, margin = output_geometry(model)
+        return ClassPipeline(
+            groups=self.groups,
+            backgrounds=(),
+            spec=self.spec(stage.size),
+            output_stride=stride,
+            margin=margin,
+            augment=dataclasses.replace(data.augment, crop=stage.crop),
+            border=data.border,
+            seed=self.config.seed,
+            cache=data.cache,
+            processes=data.processes,
+            _cache=self.cache,
+        )
+
+    def loss(self, ops: Any, logits: Any, *targets: Any) -> dict[str, Any]:
+        """See `losses.class_loss`."""
+        truth, weight, *teacher = targets
+        return class_loss(ops, logits, truth, weight, self.config.loss, *teacher)
+
+    def validate(self, predict: Predict, spec: ModelSpec) -> dict[str, float]:
+        """IoU per class, NaN where there is none, and pixel accuracy; the score is the mean IoU."""
+        confusion = validate_classes(predict, spec, self.validation, tile=self.config.data.tile)
+        scores = {label: float(iou) for label, iou in zip(self.labels, confusion.iou)}
+        return {**scores, "accuracy": confusion.accuracy, "score": confusion.mean_iou}
+
+    def show(self, predict: Predict, spec: ModelSpec, count: int) -> list[Shown]:
+        """Validation images with their classes."""
+        shown = []
+        for sample in spread_out(self.validation, count):
+            image = sample.read_image()
+            predicted = predict_classes(predict, spec, image, tile=self.config.data.tile)
+            shown.append((image, sample.read_labels(), predicted))
+        return shown
+
+
+def _class_group(config: GroupConfig, dataset: Dataset, data: DataConfig) -> Group:
+    samples = dataset.samples[: _kept(dataset.samples, data.holdout)]
+    samples = tuple(s for s in samples if s.image.stem not in data.leave_out)
+    if config.emptiest_of != 1:
+        raise InputError(
+            f"{dataset.name}: got emptiest_of with a reader, expected binary masks; leave it out"
+        )
+    if config.families:
+        samples = tuple(sample for sample in samples if sample.family in config.families)
+    if not samples:
+        raise InputError(f"{dataset.name}: got no samples to train on")
+    return Group(config.folder, samples, config.share, config.weight, config.crop)
+
+
+def _kept(samples: Sequence[Labelled], holdout: float) -> int:
+    return len(samples) - round(holdout * len(samples))
