@@ -14,6 +14,7 @@ from rich.progress import Progress
 from ..errors import InputError, require
 from ..models.weights import load_weights
 from .config import StageConfig, TrainConfig
+from .losses import EPSILON, enlarged
 from .sources import make_network
 from .task import Task
 
@@ -68,7 +69,7 @@ def finetune(
     ):
         if before_step:
             before_step(index)
-        answer = np.asarray(teacher(batch.tensor, training=False), np.float32)
+        answer = float_answer(teacher, batch.tensor, config.loss.enlarge)
         loss = step(_rate(stage, index), batch.tensor, batch.truth, batch.weight, answer)
         if not math.isfinite(loss):
             raise InputError(
@@ -78,6 +79,19 @@ def finetune(
         losses.append(loss)
         progress.update(bar, completed=index + 1, description=f"fine-tuning, loss {loss:.3f}")
     return losses
+
+
+def float_answer(teacher: Any, tensor: np.ndarray, enlarge: int) -> np.ndarray:
+    """The float network's probabilities, as large as the truth: its logits are enlarged, too.
+
+    tensor: float32 (N, H, W, channels). Returns float32 (N, enlarge * h, enlarge * w, K).
+    """
+    answer = np.asarray(teacher(tensor, training=False), np.float32)
+    if enlarge == 1:
+        return answer
+    ops = require("keras", extra="train").ops
+    inner = np.clip(answer, EPSILON, 1 - EPSILON)
+    return np.asarray(ops.sigmoid(enlarged(ops, np.log(inner) - np.log1p(-inner), enlarge)))
 
 
 def _with_distillation(task: Task) -> Task:

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 
+import cv2
 import keras
 import numpy as np
 import pytest
 import tf_keras
 from rich.console import Console
+from rich.progress import Progress
 
 from edgeseg.commands.quantize import _convert_quantized, prune_run, quantize_run
 from edgeseg.errors import InputError
@@ -15,7 +17,9 @@ from edgeseg.models import build
 from edgeseg.models.weights import get_weights
 from edgeseg.runtime.interpreter import Interpreter
 from edgeseg.spec import ModelSpec, read_spec
-from edgeseg.training.config import FinetuneConfig
+from edgeseg.training.config import FinetuneConfig, TrainConfig
+from edgeseg.training.config_file import build as build_config
+from edgeseg.training.finetune import finetune, float_answer
 from edgeseg.training.loop import Trainer
 from edgeseg.training.pruning import kernel_sparsity
 from edgeseg.training.qat import (
@@ -29,6 +33,8 @@ from edgeseg.training.qat import (
 )
 from edgeseg.training.quantize_scheme import check_quantizable
 from edgeseg.training.runs import load_run
+from edgeseg.training.sources import make_network
+from edgeseg.training.tasks import make_task
 
 CONSOLE = Console(quiet=True)
 
@@ -176,6 +182,41 @@ def test_pruning_reaches_the_sparsity_and_keeps_a_usable_run(run, tmp_path):
     assert kernel_sparsity(dense) < 0.01
     first, last = scores.values()
     assert last["score"] > first["score"] - 0.2
+
+
+def test_a_mask_that_the_loss_enlarges_is_fine_tuned(write_discs, tmp_path):
+    """The float network's answers are enlarged as the loss enlarges the logits that learn."""
+    write_discs(tmp_path, 64)
+    config = build_config(
+        TrainConfig,
+        {
+            "name": "discs",
+            "model": {
+                "width": 0.25,
+                "output_stride": 4,
+                "decoder_channels": [8, 8, 8, 8],
+                "options": {"encoder": "plain"},
+            },
+            "data": {"root": ".", "validation": "val", "groups": [{"folder": "train"}]},
+            "loss": {"enlarge": 2},
+            "stages": [{"steps": 1, "size": [64, 64], "batch": 2}],
+            "finetune": {"steps": 3, "batch": 2},
+        },
+        where="test",
+    )
+    task = make_task(config, tmp_path)
+    model = make_network(tf_keras, config, (64, 64))
+    batch = task.pipeline(config.stages[0], model).batch(0, 2)
+    assert batch.truth.shape == (2, 32, 32, 1)
+    answer = float_answer(model, batch.tensor, 2)
+    mask = np.asarray(model(batch.tensor, training=False))
+    logits = np.log(mask) - np.log1p(-mask)
+    for small, large in zip(logits, answer):
+        expected = 1 / (1 + np.exp(-cv2.resize(small, (32, 32))))
+        np.testing.assert_allclose(large[..., 0], expected, atol=1e-5)
+    with Progress(disable=True) as progress:
+        losses = finetune(tf_keras.models.clone_model(model), task, model, progress=progress)
+    assert len(losses) == 3
 
 
 def test_without_a_float_run_there_is_nothing_to_quantize(config, tmp_path):
