@@ -31,8 +31,11 @@ def main() -> int:
         answer = segment_image(
             segmenter, given.image, given.output, effect=given.effect, background=given.background
         )
-    for box in edgeseg.boxes(answer.mask, smallest=64):
+    found = edgeseg.boxes(answer.mask, smallest=64)
+    for box in found:
         print(f"{box.width}x{box.height} at ({box.left}, {box.top}), {box.area} pixels")
+    if not found:
+        print("nothing was found")
     return 0
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Annotated
 
 import typer
 
+from . import __version__
 from .errors import EdgesegError
 
 # In the order in which `edgeseg --help` lists them.
@@ -35,6 +37,22 @@ app = typer.Typer(
 
 for command in COMMANDS:
     importlib.import_module(f"edgeseg.commands.{command}").register(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"edgeseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Say the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Real-time video segmentation: train, convert, run and measure."""
 
 
 def main() -> None:

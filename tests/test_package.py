@@ -47,3 +47,15 @@ def test_an_error_of_a_command_is_one_line_and_exit_code_2(tmp_path):
     assert result.returncode == 2
     assert result.stderr.strip().count("\n") == 0
     assert str(path) in result.stderr
+
+
+def test_the_version_is_the_installed_one():
+    import importlib.metadata
+
+    import edgeseg
+
+    said = subprocess.run(
+        [sys.executable, "-m", "edgeseg", "--version"], capture_output=True, text=True, timeout=60
+    )
+    assert said.stdout == f"edgeseg {edgeseg.__version__}\n", said.stderr
+    assert importlib.metadata.version("edgeseg") == edgeseg.__version__

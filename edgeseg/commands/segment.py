@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..runtime.stream_settings import StreamSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +20,12 @@ def register(app: typer.Typer) -> None:
     def segment(
         source: Annotated[Path, typer.Argument(help="Image, folder of images, or video.")],
         output: Annotated[
-            Path, typer.Option("--output", "-o", help="Image, folder, or video to write.")
+            str,
+            typer.Option(
+                "--output",
+                "-o",
+                help="Image, video, or folder: a name without a suffix or with a slash at its end.",
+            ),
         ],
         effect: Annotated[
             str, typer.Option(help="mask, overlay, cutout, blur, replace or none.")
@@ -27,7 +37,7 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="For videos: none, ema, blend or flow.")
         ] = "flow",
         focus: Annotated[
-            bool, typer.Option(help="For videos: look at the people and some room around them.")
+            bool, typer.Option(help="Look at the people and some room around them.")
         ] = True,
         glance_every: Annotated[
             int, typer.Option(help="Frames between two glances at the whole frame.")
@@ -39,21 +49,15 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Segment an image, a folder of images or a video."""
         from ..errors import InputError
-        from ..runtime.effects import EFFECTS
-        from ..runtime.segmenter import Segmenter
         from ..runtime.sources import IMAGE_SUFFIXES, image_paths
+        from ..runtime.stream_settings import StreamSettings
 
-        if effect not in EFFECTS:
-            raise InputError(f"effect: got {effect!r}, expected one of {', '.join(EFFECTS)}")
-        if source.is_dir() or source.suffix.lower() in IMAGE_SUFFIXES:
-            paths = image_paths(source) if source.is_dir() else [source]
-            targets = _targets(source, output, paths)
-            with Segmenter(model, delegate=delegate, threads=threads) as segmenter:
-                _images(segmenter, paths, targets, effect, background, blur)
-            return
-        _video(
-            source=source,
-            output=output,
+        if not output:
+            raise InputError("output: got an empty name, expected an image, a folder or a video")
+        # Of use for images as well: what it refuses is wrong for them, too.
+        settings = StreamSettings(
+            source=str(source),
+            sink=f"{output}/" if _is_folder(output) else str(output),
             effect=effect,
             model=model,
             delegate=delegate,
@@ -63,16 +67,30 @@ def register(app: typer.Typer) -> None:
             glance_every=glance_every,
             background=background,
             blur=blur,
+            every_frame=True,
         )
+        if source.is_dir() or source.suffix.lower() in IMAGE_SUFFIXES:
+            paths = image_paths(source) if source.is_dir() else [source]
+            _images(settings, paths, _targets(source, output, paths))
+        else:
+            _video(settings, source)
 
 
-def _targets(source: Path, output: Path, paths: list[Path]) -> list[Path]:
+def _is_folder(output: str) -> bool:
+    """Whether an output is a folder: one that is there, or by its name."""
+    path = Path(output)
+    return output.endswith(("/", os.sep)) or not path.suffix or path.is_dir()
+
+
+def _targets(source: Path, name: str, paths: list[Path]) -> list[Path]:
     """A PNG in the output folder for each image, or the output itself for one image."""
     from ..errors import InputError
+    from ..runtime.sources import IMAGE_SUFFIXES
 
-    if not source.is_dir() and not output.is_dir():
+    output = Path(name)
+    if not source.is_dir() and not _is_folder(name):
         return [output]
-    if output.suffix and not output.is_dir():
+    if output.suffix.lower() in IMAGE_SUFFIXES and not _is_folder(name):
         raise InputError(f"output: got {output}, expected a folder for a folder of images")
     targets = [output / f"{path.stem}.png" for path in paths]
     if len(set(targets)) < len(targets):
@@ -83,62 +101,70 @@ def _targets(source: Path, output: Path, paths: list[Path]) -> list[Path]:
     return targets
 
 
-def _images(segmenter, paths, targets, effect: str, background: str, blur: float) -> None:
-    from rich.progress import Progress
-
-    from ..runtime.images import segment_image
-
-    with Progress(transient=len(paths) == 1) as progress:
-        task = progress.add_task("segment", total=len(paths))
-        for path, target in zip(paths, targets, strict=True):
-            segment_image(segmenter, path, target, effect=effect, background=background, blur=blur)
-            progress.advance(task)
-
-
-def _video(
-    *,
-    source: Path,
-    output: Path,
-    effect: str,
-    model: str,
-    delegate: str,
-    threads: int | None,
-    temporal: str,
-    focus: bool,
-    glance_every: int,
-    background: str,
-    blur: float,
-) -> None:
+def _images(settings: StreamSettings, paths: list[Path], targets: list[Path]) -> None:
+    """Every image that can be read; SourceError at the end where one could not."""
     from rich.progress import Progress
 
     from ..errors import SourceError
+    from ..runtime.images import segment_image
+    from ..runtime.segmenter import Segmenter
+
+    bad = []
+    with (
+        Segmenter(
+            settings.model,
+            delegate=settings.delegate,
+            threads=settings.threads,
+            focus=settings.focus,
+        ) as segmenter,
+        Progress(transient=len(paths) == 1) as progress,
+    ):
+        task = progress.add_task("segment", total=len(paths))
+        for path, target in zip(paths, targets, strict=True):
+            try:
+                segment_image(
+                    segmenter,
+                    path,
+                    target,
+                    effect=settings.effect,
+                    background=settings.background,
+                    blur=settings.blur,
+                )
+            except SourceError as error:
+                if len(paths) == 1:
+                    raise
+                bad.append(path)
+                print(f"edgeseg: {error}", file=sys.stderr)
+            progress.advance(task)
+    if bad:
+        raise SourceError(
+            f"{bad[0].parent}: got {len(bad)} of {len(paths)} images that cannot be read; "
+            "all others are segmented"
+        )
+
+
+def _video(settings: StreamSettings, source: Path) -> None:
+    from rich.progress import Progress
+
+    from ..errors import InputError, SourceError
     from ..runtime.console import report
+    from ..runtime.sinks import is_folder, is_video
     from ..runtime.stream import Stream
-    from ..runtime.stream_settings import StreamSettings
+    from ..runtime.video_file import VIDEO_SUFFIXES
 
     if not source.is_file():
         raise SourceError(f"{source}: got no such file, expected an image, a folder or a video")
-    folder = not output.suffix or output.is_dir()
-    settings = StreamSettings(
-        source=str(source),
-        sink=f"{output}/" if folder else str(output),
-        effect=effect,
-        model=model,
-        delegate=delegate,
-        threads=threads,
-        temporal=temporal,
-        focus=focus,
-        glance_every=glance_every,
-        background=background,
-        blur=blur,
-        every_frame=True,
-    )
+    if not (is_video(settings.sink) or is_folder(settings.sink)):
+        known = " ".join(VIDEO_SUFFIXES)
+        got = settings.sink
+        raise InputError(f"output: got {got} for a video, expected one of {known}, or a folder")
     with Stream(settings) as stream, Progress() as progress:
         task = progress.add_task("segment", total=stream.count)
         stream.on_frame = lambda shown: progress.update(task, completed=shown)
         summary = stream.run()
-        # A file's own count of its frames is a guess.
-        progress.update(task, total=summary.frames, completed=summary.frames)
+        if not summary.interrupted:
+            # A file's own count of its frames is a guess.
+            progress.update(task, total=summary.frames, completed=summary.frames)
     code = report(summary)
     if code:
         raise typer.Exit(code)

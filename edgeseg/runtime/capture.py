@@ -22,6 +22,7 @@ from .source import Source
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # How long a camera that vanished is looked for, and the pauses between two looks.
 REOPEN_S = 60.0
+LARGEST_INDEX = 2**31 - 1  # that OpenCV takes
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
 # What is opened again and gives frames for less long has not come back.
@@ -151,10 +152,9 @@ class Camera(Reopening):
     @staticmethod
     def find(name: str) -> int | None:
         """Index of a camera by what a user calls it, or None."""
-        if name.isdigit():
-            return int(name)
-        if name.startswith("/dev/video") and name[10:].isdigit():
-            return int(name[10:])
+        number = name.removeprefix("/dev/video")
+        if number.isdecimal():
+            return int(number) if int(number) <= LARGEST_INDEX else None
         for entry in sorted(Path("/sys/class/video4linux").glob("video*")):
             title = (entry / "name").read_text(encoding="utf-8", errors="replace")
             if name and name.lower() in title.lower():

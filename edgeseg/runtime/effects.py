@@ -26,6 +26,8 @@ EFFECTS = ("none", "mask", "overlay", "cutout", "blur", "replace")
 HIDDEN_GREY = 48
 # Strength of the overlay's colour, and how dark its legend's ground is.
 OVERLAY_SHARE = 0.45
+# Of a blur, in pixels: of a frame of 4K nothing is left but its mean colours.
+STRONGEST = 1000.0
 
 
 class Effect(Protocol):
@@ -144,8 +146,7 @@ class Blur(Plain):
     uses_mask = True
 
     def __init__(self, *, strength: float) -> None:
-        if not strength > 0:
-            raise InputError(f"blur strength: got {strength:g}, expected pixels above 0")
+        check_strength(strength)
         self._strength = strength
         self._compositor = Compositor()
         self._blurred = np.empty((0, 0, 3), np.uint8)
@@ -254,6 +255,14 @@ def _tight(answer: Segmentation) -> np.ndarray:
 def _palette(spec: ModelSpec) -> np.ndarray:
     """uint8 (labels, 3) BGR; a spec has red, green, blue."""
     return np.array(spec.palette, np.uint8)[:, ::-1]
+
+
+def check_strength(strength: float) -> None:
+    """Raise InputError for a blur of no pixels, or of more than any frame shows."""
+    if not 0 < strength <= STRONGEST:
+        raise InputError(
+            f"blur strength: got {strength:g}, expected pixels above 0, at most {STRONGEST:g}"
+        )
 
 
 def _soften(picture: np.ndarray, sigma: float) -> np.ndarray:

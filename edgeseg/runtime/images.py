@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
 from .effects import make_effect
+from .overwriting import refuse_overwriting
 from .segmentation import Segmentation
 from .segmenter import Segmenter
 from .sinks import write_image
@@ -28,11 +28,13 @@ def segment_image(
 
     The default effect writes the mask: 8 bit grey, 255 times the probability; for
     several classes their colours. Raises SourceError and SinkError, and InputError
-    where `target` is `source`.
+    where `target` is `source` or the background.
     """
     frame = read_image(source)
-    if target.exists() and target.samefile(source):
-        raise InputError(f"output: got {target}, the image itself, expected another file")
+    inputs = {"image": source}
+    if Path(background).is_file():
+        inputs["background"] = Path(background)
+    refuse_overwriting({"output": target}, inputs)
     segmenter.reset()
     view = segmenter.view(frame)
     answer = segmenter.segmentation(segmenter.steady(segmenter.scores(view), view), frame)

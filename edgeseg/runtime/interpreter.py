@@ -25,6 +25,7 @@ PACKAGES = {
     "tflite-runtime": "tflite_runtime.interpreter",
     "tensorflow": "tensorflow.lite.python.interpreter",
 }
+MOST_THREADS = 256
 EDGETPU_LIBRARIES = ("libedgetpu.so.1", "libedgetpu.1.dylib", "edgetpu.dll")
 
 
@@ -79,18 +80,18 @@ def default_threads() -> int:
 class Interpreter:
     """A TFLite model, ready to run: float32 in, float32 out.
 
-    model: bytes of a .tflite. threads: of the CPU kernels, None for
+    model: bytes of a .tflite. threads: of the CPU kernels, at most 256, None for
     `default_threads`. delegate: "cpu" (XNNPACK where the package has it) or
     "edgetpu".
 
     Raises ModelError where no package can open the file, DelegateError where
-    the delegate cannot be loaded.
+    the delegate cannot be loaded, InputError for a number of threads that is none.
     """
 
     def __init__(self, model: bytes, *, threads: int | None = None, delegate: str = "cpu") -> None:
         check_flatbuffer(model, origin="model")
         self.delegate = delegate
-        self.threads = default_threads() if threads is None else threads
+        self.threads = default_threads() if threads is None else _checked(threads)
         self.package, self._interpreter = _open(model, threads=self.threads, delegate=delegate)
         # Details are wanted for every frame, and the package builds them anew for each call.
         raw_inputs = self._interpreter.get_input_details()
@@ -156,6 +157,15 @@ class Interpreter:
     def close(self) -> None:
         """Release the interpreter; nothing may be called after it."""
         self._interpreter = None
+
+
+def _checked(threads: int) -> int:
+    """A number of threads; far beyond the limit the package ends the process."""
+    if not isinstance(threads, int | np.integer) or not 1 <= threads <= MOST_THREADS:
+        raise InputError(
+            f"threads: got {threads!r}, expected a whole number from 1 to {MOST_THREADS}"
+        )
+    return int(threads)
 
 
 def _details(raw: dict[str, Any]) -> TensorDetails:

@@ -321,6 +321,8 @@ class Pipeline:
             self._source.close()
         try:
             if self._writing_since is None:
+                cut_short = self.interrupted and not self._source.live
+                self._sink.incomplete = self._error is not None or cut_short
                 self._sink.close()
         except Exception as error:
             if self._error is None:

@@ -36,6 +36,7 @@ class RealTime(Sink):
 
     def close(self) -> None:
         """See Sink."""
+        self._sink.incomplete = self.incomplete
         self._sink.close()
 
     def abort(self) -> None:

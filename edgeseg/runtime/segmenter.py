@@ -61,10 +61,9 @@ class Segmenter:
         cadence: int = 1,
         spec: ModelSpec | None = None,
     ) -> None:
-        if cadence < 1:
-            raise InputError(f"cadence: got {cadence}, expected 1 or more")
-        if glance_every < 1:
-            raise InputError(f"glance_every: got {glance_every}, expected 1 or more")
+        for option, count in (("cadence", cadence), ("glance_every", glance_every)):
+            if not isinstance(count, int | np.integer) or count < 1:
+                raise InputError(f"{option}: got {count!r}, expected a whole number of at least 1")
         self.path = assets.resolve(model)
         data, self.spec = load_model(self.path, spec=spec)
         choice = choose(
@@ -96,6 +95,7 @@ class Segmenter:
         self._audit = Audit()
         self._cadence = cadence
         self._position = 0
+        self._closed = False
         self.temporal = temporal
 
     @property
@@ -154,7 +154,8 @@ class Segmenter:
         self._forget()
 
     def close(self) -> None:
-        """Release the interpreter."""
+        """Release the interpreter; no frame can be segmented after it."""
+        self._closed = True
         self._network.interpreter.close()
 
     def __enter__(self) -> Segmenter:
@@ -177,6 +178,8 @@ class Segmenter:
 
     def look(self, frame: np.ndarray) -> View:
         """Before stage 1, in any thread: the part of the frame that is looked at now."""
+        if self._closed:
+            raise InputError("segmenter: got a frame after it was closed; open another one")
         check_frame(frame)
         return self._look(frame, self._focus.region)
 

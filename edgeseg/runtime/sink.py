@@ -10,12 +10,14 @@ class Sink:
 
     live: somebody is watching now, and what was shown last stays visible.
     alpha: pictures may have an alpha channel. main_thread: only the main thread
-    may write.
+    may write. incomplete: set before `close` where pictures are missing at the end, after an
+    error, or where a source that has an end was interrupted before it.
     """
 
     live = False
     alpha = True
     main_thread = False
+    incomplete = False
 
     def write(self, picture: np.ndarray) -> None:
         """Take a uint8 (H, W, 3) BGR picture, or (H, W, 4) BGRA with `alpha`.

@@ -72,9 +72,8 @@ def write_image(path: Path, picture: np.ndarray) -> None:
     with quiet_opencv(), contextlib.suppress(cv2.error):
         ok, data = cv2.imencode(path.suffix or ".png", picture)
     if not ok:
-        raise SinkError(f"{path}: got {path.suffix!r}, expected .png, .jpg or .webp")
-    if path.exists() and not path.is_file():
-        raise SinkError(f"{path}: got a folder or device, expected a file to write the image to")
+        raise _unknown_format(path)
+    check_image_path(path)
     beside = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +82,28 @@ def write_image(path: Path, picture: np.ndarray) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise SinkError(f"{path}: got {error.strerror} when writing it") from None
+
+
+def check_image_path(path: Path) -> None:
+    """Raise SinkError for a suffix of no image, and for what is a folder or device."""
+    if path.suffix and not cv2.haveImageWriter(path.name):
+        raise _unknown_format(path)
+    if path.exists() and not path.is_file():
+        raise SinkError(f"{path}: got a folder or device, expected a file to write the image to")
+
+
+def _unknown_format(path: Path) -> SinkError:
+    return SinkError(f"{path}: got {path.suffix!r}, expected .png, .jpg or .webp")
+
+
+def is_folder(name: str) -> bool:
+    """Whether a sink of this name is a folder of pictures."""
+    return name.endswith(("/", os.sep)) or (bool(name) and Path(name).is_dir())
+
+
+def is_video(name: str) -> bool:
+    """Whether a sink of this name is a video file."""
+    return not is_folder(name) and Path(name).suffix.lower() in VIDEO_SUFFIXES
 
 
 def open_sink(
@@ -118,9 +139,9 @@ def open_sink(
         return MjpegPage(port=_port(name, detail), public=public)
     if kind == "virtualcam":
         return VirtualCamera(fps=fps, device=detail or None)
-    if name.endswith(("/", os.sep)) or Path(name).is_dir():
+    if is_folder(name):
         return ImageFolder(Path(name))
-    if Path(name).suffix.lower() in VIDEO_SUFFIXES:
+    if is_video(name):
         return VideoSink(Path(name), fps=fps, sound=sound)
     raise InputError(
         f"sink: got {name!r}, expected none, window, a video file "

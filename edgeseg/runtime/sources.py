@@ -17,6 +17,7 @@ from .sample import Sample
 from .source import Source
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+LARGEST_SIDE = 16384
 URL_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "tcp://")
 
 
@@ -96,7 +97,9 @@ def image_paths(folder: Path) -> list[Path]:
     """The images of a folder, by name. SourceError where there are none."""
     if not folder.is_dir():
         raise SourceError(f"{folder}: got no such folder, expected a folder of images")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    paths = sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
+    )
     if not paths:
         known = " ".join(IMAGE_SUFFIXES)
         raise SourceError(f"{folder}: got a folder without images, expected some of {known}")
@@ -122,9 +125,13 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) == 2 and all(part.isdigit() and int(part) > 0 for part in parts):
-        return int(parts[0]), int(parts[1])
-    raise InputError(f"size: got {text!r}, expected WIDTHxHEIGHT such as 1280x720")
+    if len(parts) == 2 and all(part.isdecimal() for part in parts):
+        width, height = int(parts[0]), int(parts[1])
+        if 0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE:
+            return width, height
+    raise InputError(
+        f"size: got {text!r}, expected WIDTHxHEIGHT such as 1280x720, each at most {LARGEST_SIDE}"
+    )
 
 
 def open_source(name: str, *, size: tuple[int, int] | None = None, wait_s: float = 10.0) -> Source:
@@ -149,7 +156,7 @@ def open_source(name: str, *, size: tuple[int, int] | None = None, wait_s: float
         # FFmpeg knows its protocols in small letters only.
         scheme, _, rest = name.partition("://")
         return Stream(f"{scheme.lower()}://{rest}", wait_s=wait_s)
-    if name.isdigit() or name.startswith("/dev/video"):
+    if name.isdecimal() or name.startswith("/dev/video"):
         return Camera(name, size=size)
     path = Path(name)
     if path.is_dir():

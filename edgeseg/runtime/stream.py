@@ -13,13 +13,14 @@ from ..errors import InputError, SourceError
 from ..spec import load_model
 from . import assets, budget
 from .effects import EFFECTS, Effect, make_effect
+from .overwriting import refuse_numbering_over, refuse_overwriting
 from .pipeline import Options, Pipeline
 from .real_time import RealTime
 from .segmentation import Segmentation
 from .segmenter import Segmenter
 from .side_by_side import SideBySide
 from .sink import Sink
-from .sinks import Display, open_sink, write_image
+from .sinks import Display, check_image_path, is_folder, is_video, open_sink, write_image
 from .source import Source
 from .sources import Paced, open_source
 from .statistics import LineLog, Summary, check_statistics_path
@@ -78,10 +79,12 @@ class Stream:
         try:
             summary = self._pipeline.run()
         finally:
-            if settings.picture is not None and self._picture is not None:
-                self._picture.write(settings.picture)
-            if settings.stats not in (None, "-"):
-                self._pipeline.summary().write(str(settings.stats))
+            try:
+                if settings.picture is not None and self._picture is not None:
+                    self._picture.write(settings.picture)
+            finally:
+                if settings.stats not in (None, "-"):
+                    self._pipeline.summary().write(str(settings.stats))
         if summary.frames == 0 and not summary.interrupted:
             raise SourceError(f"{self._source.description}: got no frame at all")
         return summary
@@ -221,18 +224,31 @@ class Stream:
 
 
 def _check_paths(settings: StreamSettings) -> None:
-    """Refuse, before the first frame, what could not be written or would replace the source's.
+    """Refuse, before the first frame, what could not be written or would replace something.
 
-    Raises InputError for numbered pictures among the source's own, SinkError for
-    statistics that would go to a device or a folder.
+    Raises InputError for an output that is an input or another output, and for numbered
+    pictures among the source's own; SinkError for a picture or statistics that would go to a
+    device or a folder, and for a picture of no known format.
     """
-    source = Path(settings.source)
-    if source.is_dir() and Path(settings.sink).resolve() == source.resolve():
+    source, sink = Path(settings.source), Path(settings.sink)
+    if source.is_dir() and sink.resolve() == source.resolve():
         raise InputError(
             f"sink: got {settings.sink}, the folder of the source; expected another folder"
         )
+    words = {"source": settings.source, "background": settings.background, "model": settings.model}
+    inputs = {name: Path(word) for name, word in words.items() if Path(word).is_file()}
+    outputs = {}
+    if is_video(settings.sink):
+        outputs["sink"] = sink
+    elif is_folder(settings.sink):
+        refuse_numbering_over(sink, inputs)
+    if settings.picture is not None:
+        check_image_path(settings.picture)
+        outputs["picture"] = settings.picture
     if settings.stats not in (None, "-"):
-        check_statistics_path(Path(str(settings.stats)))
+        outputs["stats"] = Path(str(settings.stats))
+        check_statistics_path(outputs["stats"])
+    refuse_overwriting(outputs, inputs)
 
 
 def _source(settings: StreamSettings) -> Source:

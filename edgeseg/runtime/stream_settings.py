@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from .effects import EFFECTS
+from .effects import EFFECTS, check_strength
 from .focus import GLANCE_EVERY
 from .segmenter import DEFAULT_TEMPORAL
 from .temporal import FILTERS
+
+# A day: a wait has an end, and threads take no number that is much larger.
+LONGEST_WAIT_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class StreamSettings:
             raise InputError(f"frames: got {self.frames}, expected 1 or more")
         if not self.stall_ms > 0:
             raise InputError(f"stall-ms: got {self.stall_ms:g}, expected more than 0")
+        if not 0 < self.wait_s <= LONGEST_WAIT_S:
+            raise InputError(
+                f"wait-s: got {self.wait_s:g}, expected seconds above 0, at most {LONGEST_WAIT_S:g}"
+            )
+        check_strength(self.blur)
         if self.glance_every < 1:
             raise InputError(f"glance-every: got {self.glance_every}, expected 1 or more")
         if self.effect not in EFFECTS:

@@ -8,6 +8,7 @@ rewritten in the usual order, with the source's sound.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import shutil
@@ -41,7 +42,8 @@ class VideoSink(Sink):
     path: its suffix decides the container. fps: frames a second. sound: a file
     whose sound goes into the video, where ffmpeg is there.
     Raises SinkError where the file cannot be written or is the one with the sound, and
-    when the disk is full; what was written until then plays.
+    when the disk is full; what was written until then plays. A file that was there before is
+    only replaced by a whole one: else what was written keeps its own name, which is told.
     """
 
     def __init__(self, path: Path, *, fps: float, sound: Path | None = None) -> None:
@@ -50,7 +52,7 @@ class VideoSink(Sink):
         self._path = path
         self._fps = fps
         self._sound = sound
-        self._part = path.with_name(f"{path.stem}.part{path.suffix}")
+        self._part = path
         self._writer: FfmpegWriter | OpenCvWriter | None = None
         self._size = (0, 0)
         self.alpha = path.suffix.lower() in ALPHA_SUFFIXES
@@ -60,9 +62,10 @@ class VideoSink(Sink):
             self.alpha = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._part.write_bytes(b"")
         except OSError as error:
             raise SinkError(f"{path}: got {error.strerror}, expected a place to write to") from None
+        # Asked before the first frame; whoever is stopped until then leaves nothing behind.
+        _reserved(path, "part").unlink()
 
     def write(self, picture: np.ndarray) -> None:
         """See Sink. A picture of another size is resized to the first one's."""
@@ -76,13 +79,19 @@ class VideoSink(Sink):
     def close(self) -> None:
         """See Sink. The file gets its name here, also when it ends early."""
         if self._writer is None:
-            self._part.unlink(missing_ok=True)
             return
         writer, self._writer = self._writer, None
         try:
             writer.close()
+        except SinkError:
+            self.incomplete = True
+            raise
         finally:
-            self._finish()
+            if self.incomplete and self._path.exists():
+                news = f"{self._path} is as it was, what was written is {self._part}"
+                print(f"edgeseg: {news}", file=sys.stderr)
+            else:
+                self._finish()
 
     def abort(self) -> None:
         """See Sink."""
@@ -90,19 +99,25 @@ class VideoSink(Sink):
             self._writer.abort()
 
     def _open(self, channels: int) -> FfmpegWriter | OpenCvWriter:
+        self._part = _reserved(self._path, "part")
         if ffmpeg() is not None:
             codec = _codec(self._path.suffix.lower(), alpha=channels == 4)
             return FfmpegWriter(self._part, self._size, channels, self._fps, codec)
-        return OpenCvWriter(self._part, self._size, self._fps)
+        try:
+            return OpenCvWriter(self._part, self._size, self._fps)
+        except SinkError:
+            self._part.unlink()
+            raise
 
     def _finish(self) -> None:
         """Rewrite the fragments in the usual order, or rename them where that fails."""
-        ordered = self._path.with_name(f"{self._path.stem}.ordered{self._path.suffix}")
-        if ffmpeg() is not None and _rewrite(self._part, self._sound, ordered):
-            os.replace(ordered, self._path)
-            self._part.unlink(missing_ok=True)
-            return
-        ordered.unlink(missing_ok=True)
+        if ffmpeg() is not None:
+            ordered = _reserved(self._path, "ordered")
+            if _rewrite(self._part, self._sound, ordered):
+                os.replace(ordered, self._path)
+                self._part.unlink(missing_ok=True)
+                return
+            ordered.unlink(missing_ok=True)
         if self._part.exists():
             os.replace(self._part, self._path)
 
@@ -193,6 +208,24 @@ class OpenCvWriter:
 
     def abort(self) -> None:
         """Nothing here blocks for long."""
+
+
+def _reserved(path: Path, word: str) -> Path:
+    """A new, empty file beside `path`: NAME.part.mp4, or NAME.part2.mp4 where that is taken.
+
+    What has such a name may be left of a killed process, and wanted. SinkError where nothing
+    can be written there.
+    """
+    for number in itertools.count(1):
+        beside = path.with_name(f"{path.stem}.{word}{number if number > 1 else ''}{path.suffix}")
+        try:
+            beside.open("xb").close()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise SinkError(f"{path}: got {error.strerror}, expected a place to write to") from None
+        return beside
+    raise AssertionError("numbers do not end")
 
 
 def ffmpeg() -> str | None:

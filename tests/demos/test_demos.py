@@ -143,7 +143,17 @@ def test_ctrl_c_in_the_middle_of_a_video(demos: Path, tmp_path: Path, frames_in)
         (("--source", "sample", "--model", "no-such"), "no-such: got no such file"),
         (("--source", "sample", "--delegate", "edgetpu"), "not compiled for it"),
         (("--source", "sample", "--size", "big"), "WIDTHxHEIGHT"),
+        (("--source", "sample", "--size", "20000x4"), "each at most 16384"),
+        (("--source", "99999999999"), "camera 99999999999"),
         (("--source", "sample", "--glance-every", "0"), "glance-every: got 0"),
+        (("--source", "sample", "--threads", "0"), "threads: got 0"),
+        (("--source", "sample", "--threads", "100000"), "from 1 to 256"),
+        (("--source", "sample", "--wait-s", "nan"), "wait-s: got nan"),
+        (("--source", "sample", "--wait-s", "-1"), "wait-s: got -1"),
+        (("--source", "sample", "--blur", "inf"), "blur strength: got inf"),
+        (("--source", "sample", "--picture", "clip.txt"), "clip.txt"),
+        (("--source", "sample", "--sink", ""), "sink: got ''"),
+        (("--source", "sample", "--sink", "a.mp4", "--stats", "a.mp4"), "the sink itself"),
         (("--source", ".", "--sink", "./"), "the folder of the source"),
         (("--source", "sample", "--stats", "."), "stats: got ., which is no file"),
     ],
@@ -165,6 +175,23 @@ def test_statistics_that_cannot_be_written_are_refused_before_the_first_frame(
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.parametrize("option", ["--stats", "--picture"])
+def test_no_output_takes_the_place_of_the_source(run, demos: Path, photo: Path, option) -> None:
+    before = photo.read_bytes()
+    done = run(demos / "webcam.py", "--source", photo, "--sink", "none", option, photo)
+    assert done.returncode == 2
+    assert "the source itself" in one_line(done.stderr)
+    assert photo.read_bytes() == before
+
+
+def test_statistics_are_written_where_the_picture_cannot_be(
+    run, demos: Path, clip: Path, tmp_path: Path
+) -> None:
+    words = ("--source", clip, "--sink", "none", "--picture", "/proc/none/x.png", "--stats", "s")
+    assert run(demos / "webcam.py", *words).returncode == 2
+    assert json.loads((tmp_path / "s").read_text())["frames"] == 30
+
+
 def test_image_demo_prints_boxes(run, demos: Path, photo: Path, tmp_path: Path) -> None:
     done = run(demos / "image.py", photo, "cut.png", "--effect", "cutout")
     assert done.returncode == 0, done.stderr
@@ -178,6 +205,53 @@ def test_a_photo_is_not_written_over(run, demos: Path, photo: Path) -> None:
     assert done.returncode == 2
     assert "the image itself" in one_line(done.stderr)
     assert photo.read_bytes() == before
+
+
+def test_image_demo_says_that_nothing_was_found(run, demos: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((90, 120, 3), 128, np.uint8))
+    done = run(demos / "image.py", "grey.png", "mask.png")
+    assert (done.returncode, done.stdout) == (0, "nothing was found\n")
+
+
+def test_segment_goes_on_after_an_image_that_cannot_be_read(run, photo, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    (folder / "folder.png").mkdir(parents=True)
+    for name in ("a.png", "c.png"):
+        (folder / name).write_bytes(photo.read_bytes())
+    (folder / "b.jpg").write_bytes(b"no image")
+    done = run("-m", "edgeseg", "segment", folder, "-o", "masks-v1.0")
+    assert done.returncode == 2
+    assert "b.jpg: got something that is no image" in done.stderr
+    assert "got 1 of 3 images that cannot be read" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "masks-v1.0").iterdir()) == ["a.png", "c.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("-o", ""), "output: got an empty name"),
+        (("-o", "m.png", "--temporal", "foo"), "temporal: got 'foo'"),
+        (("-o", "m.png", "--blur", "-4"), "blur strength: got -4"),
+        (("-o", "b.png", "--effect", "replace", "--background", "b.png"), "the background itself"),
+    ],
+)
+def test_segment_refuses_for_a_photo_what_it_does_for_a_video(
+    run, photo: Path, tmp_path: Path, words, part: str
+) -> None:
+    (tmp_path / "b.png").write_bytes(photo.read_bytes())
+    done = run("-m", "edgeseg", "segment", photo, *words)
+    assert done.returncode == 2
+    assert part in one_line(done.stderr)
+
+
+def test_segment_names_outputs_alike(run, photo: Path, clip: Path, tmp_path: Path) -> None:
+    """A name without a suffix, or with a slash at its end, is a folder."""
+    for output in ("plain", "v1.0/"):
+        assert run("-m", "edgeseg", "segment", photo, "-o", output).returncode == 0
+        assert (tmp_path / output / "photo.png").is_file()
+    done = run("-m", "edgeseg", "segment", clip, "-o", "x.png")
+    assert done.returncode == 2
+    assert "output: got x.png for a video" in one_line(done.stderr)
 
 
 def test_segment_image_folder_and_video(run, photo, clip, tmp_path: Path, frames_in) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -190,6 +191,28 @@ def test_error_of_the_source_is_the_callers(make_segmenter) -> None:
         Pipeline(source, make_segmenter(), effect(), sink).run()
     assert source.closed
     assert sink.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("live", "error", "interrupted", "expected"),
+    [
+        (False, None, False, False),
+        (False, SourceError("camera gone"), False, True),
+        (False, None, True, True),
+        (True, None, True, False),
+    ],
+)
+def test_a_sink_is_told_that_pictures_are_missing(
+    make_segmenter, live: bool, error: Exception | None, interrupted: bool, expected: bool
+) -> None:
+    """Ctrl-C is how a recording from a camera ends, and cuts a file's short."""
+    source, sink = Frames(5, error=error), Kept()
+    source.live = live
+    pipeline = Pipeline(source, make_segmenter(), effect(), sink)
+    pipeline.interrupted = interrupted
+    with contextlib.suppress(SourceError):
+        pipeline.run()
+    assert (sink.closed, sink.incomplete) == (1, expected)
 
 
 def test_error_of_the_network_is_the_callers(make_segmenter) -> None:

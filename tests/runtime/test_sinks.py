@@ -21,7 +21,7 @@ from edgeseg import InputError, SinkError
 from edgeseg.runtime import video_file, window
 from edgeseg.runtime.mjpeg import MjpegPage
 from edgeseg.runtime.real_time import RealTime
-from edgeseg.runtime.sinks import RawOutput, open_sink, write_image
+from edgeseg.runtime.sinks import RawOutput, check_image_path, open_sink, write_image
 from edgeseg.runtime.video_file import FfmpegWriter, VideoSink
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on PATH")
@@ -156,6 +156,60 @@ def test_the_source_is_not_written_over(tmp_path: Path) -> None:
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [
         ("clip.mp4", b"precious")
     ]
+
+
+@BOTH
+def test_what_is_left_of_another_video_stays(tmp_path: Path, backend_is, backend: str) -> None:
+    """Such as a killed process's, which somebody may want to name, or run through again."""
+    backend_is(backend)
+    for word in ("part", "ordered"):
+        (tmp_path / f"out.{word}.mp4").write_bytes(b"precious")
+    sink = VideoSink(tmp_path / "out.mp4", fps=25)
+    for level in (40, 200):
+        sink.write(picture(level))
+    sink.close()
+    assert len(levels_in(tmp_path / "out.mp4")) == 2
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != "out.mp4"}
+    assert left == {"out.part.mp4": b"precious", "out.ordered.mp4": b"precious"}
+
+
+@BOTH
+def test_a_whole_video_is_not_replaced_by_a_part_of_one(
+    tmp_path: Path, backend_is, backend: str, capsys
+) -> None:
+    backend_is(backend)
+    path = tmp_path / "out.mp4"
+    for levels, incomplete in (((40, 80, 120), False), ((200,), True)):
+        sink = VideoSink(path, fps=25)
+        for level in levels:
+            sink.write(picture(level))
+        sink.incomplete = incomplete
+        sink.close()
+    assert len(levels_in(path)) == 3
+    assert levels_in(tmp_path / "out.part.mp4") == [pytest.approx(200, abs=4)]
+    assert f"{path} is as it was" in capsys.readouterr().err
+    path.unlink()
+    sink = VideoSink(path, fps=25)
+    sink.write(picture(90))
+    sink.incomplete = True
+    sink.close()
+    assert len(levels_in(path)) == 1, "with nothing to lose a part gets the name, too"
+
+
+def test_real_time_passes_on_that_it_is_incomplete() -> None:
+    inner = open_sink("none")
+    outer = RealTime(inner, fps=30)
+    outer.incomplete = True
+    outer.close()
+    assert inner.incomplete
+
+
+@pytest.mark.parametrize("name", ["out.txt", "folder", "x.mp4"])
+def test_a_picture_is_refused_by_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SinkError, match=name):
+        check_image_path(tmp_path / name)
+    check_image_path(tmp_path / "out.png")
 
 
 def test_without_ffmpeg_it_is_said_what_is_missing(tmp_path: Path, backend_is, capsys) -> None:

@@ -194,8 +194,17 @@ def test_cadence_runs_the_network_on_every_third_frame(
     assert fake.calls == 3
     centre = [np.average(np.arange(64), weights=(mask > 0.5).sum(axis=0)) for mask in masks]
     assert centre[7] > centre[1] + 3, "the mask moves along between two runs"
-    with pytest.raises(InputError, match="cadence"):
-        Segmenter(fake_model(), cadence=0)
+    for count in (0, 2.5, "3"):
+        with pytest.raises(InputError, match="cadence: got"):
+            Segmenter(fake_model(), cadence=count)
+
+
+def test_a_closed_segmenter_says_so(fake_model, fake_interpreter, honest, on_cpu, draw_disc):
+    on_cpu(fake_interpreter(honest))
+    with Segmenter(fake_model(), delegate="cpu") as segmenter:
+        segmenter.segment(draw_disc(20, 32))
+    with pytest.raises(InputError, match="after it was closed"):
+        segmenter.segment(draw_disc(20, 32))
 
 
 def measure(data_root, temporal: str) -> tuple[float, float, list[int]]:
