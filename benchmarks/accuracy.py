@@ -95,11 +95,11 @@ def measure(subject: Subject, samples: Sequence[Sample], tick: Tick) -> Measured
     predict = subject.predictor()
     scores, times = [], []
     for sample in samples:
-        image = sample.read_image()
+        image, mask = sample.read_pair()
         start = time.perf_counter()
         prediction = predict(image)
         times.append((time.perf_counter() - start) * 1000)
-        scores.append(score(sample, prediction, sample.read_mask() > 127))
+        scores.append(score(sample, prediction, mask > 127))
         tick()
     return Measured(scores, float(np.median(times)))
 

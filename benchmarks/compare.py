@@ -52,6 +52,17 @@ def regressions(new: Report, old: Report, tolerance: Tolerance) -> list[dict]:
     return found
 
 
+def not_compared(new: Report, old: Report) -> list[str]:
+    """Entries and figures of the older report that the new one does not have."""
+    measured = {(entry.name, figure.name) for entry in new.entries for figure in figures(entry)}
+    return [
+        f"{entry.name} {figure.name}"
+        for entry in old.entries
+        for figure in figures(entry)
+        if (entry.name, figure.name) not in measured
+    ]
+
+
 def worsening(new: Figure, old: Figure) -> float:
     """By how much a figure got worse: absolute, relative to the old for speed; below 0 better."""
     change = old.value - new.value if new.higher_is_better else new.value - old.value

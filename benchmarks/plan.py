@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeseg.errors import InputError
+from edgeseg.runtime.delegates import OPENERS
 
 from .speed import Rounds, Setting
 
 PARTS = ("accuracy", "speed", "video")
+DELEGATES = ("auto", *OPENERS)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Plan:
     def __post_init__(self) -> None:
         if self.only and self.only not in PARTS:
             raise InputError(f"only: got {self.only!r}, expected one of {', '.join(PARTS)}")
+        for setting in self.settings:
+            if setting.delegate not in DELEGATES:
+                raise InputError(
+                    f"delegate: got {setting.delegate!r}, expected one of {', '.join(DELEGATES)}"
+                )
         if self.only == "accuracy" and not self.data:
             raise InputError("only accuracy: got no folder, expected --data DIR")
         if self.only == "video" and not self.video:

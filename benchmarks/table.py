@@ -10,6 +10,8 @@ from rich.table import Table
 
 from .entry import Entry, Report
 
+TIMES = ("p50_ms", "p90_ms", "p99_ms", "fps")
+SPEED_COLUMNS = ("threads", "delegate", *TIMES, "pipeline_fps", "unavailable")
 FILTER_COLUMNS = ("flicker", "iou", "boundary_f", "lag_worst", "cost_ms")
 
 
@@ -33,10 +35,7 @@ def row(entry: Entry, names: list[str]) -> dict[str, float | str | None]:
         cells[f"{name}_{label}"] = value_of(family)
     mean = entry.accuracy.get("mean", {})
     cells |= {key: mean.get(key) for key in ("iou", "boundary_f")}
-    cells |= {
-        key: entry.speed.get(key)
-        for key in ("threads", "delegate", "p50_ms", "p90_ms", "p99_ms", "fps", "pipeline_fps")
-    }
+    cells |= {key: entry.speed.get(key) for key in SPEED_COLUMNS}
     steady = entry.video_mean.get("default", {})
     cells |= {f"video_{key}": steady.get(key) for key in ("iou", "boundary_f", "flicker", "lag")}
     cells["ratio"] = entry.speed.get("ratio", {}).get("value")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +23,13 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 
 from edgeseg.errors import GateFailed, InputError
+from edgeseg.output import check_folder
 
 from .compiler import find_compiler
 from .conversion import Run, convert_all
 from .gate import Limits
 from .job import Job
-from .manifest import Converted, manifest, tool_versions, write_manifest
+from .manifest import FILE_NAME, Converted, manifest, tool_versions, write_manifest
 from .native_output import silenced
 from .pictures import read_clip, read_pictures
 from .source import load_source
@@ -88,6 +91,23 @@ def _steps(*, quiet: bool) -> Iterator[_Steps]:
             yield _Steps(bar)
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM is an exception like Ctrl-C's, so that what is half made is cleared away."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def split_arguments(arguments: tuple[str, ...], targets: tuple[str, ...]) -> tuple[Path, list[str]]:
     """The model and the targets: `--to int8 gpu` leaves `gpu` among the arguments."""
     known = {*TARGETS, "all"}
@@ -107,8 +127,11 @@ def run(options: Options) -> None:
     path, names = split_arguments(options.arguments, options.targets)
     if options.max_flicker_rise is not None and options.video is None:
         raise InputError("--max-flicker-rise: got no --video, expected a clip to measure it on")
-    with _steps(quiet=options.quiet) as steps:
+    check_folder(options.output)
+    with _terminable(), _steps(quiet=options.quiet) as steps:
         prepared = _prepare(options, path, names, steps)
+        # Whoever is stopped from here on leaves finished files, and no list that is of others.
+        (options.output / FILE_NAME).unlink(missing_ok=True)
         files = convert_all(prepared, names, steps)
     versions = tool_versions(**_compiler_version(files))
     values = manifest(prepared.job.source, files, tools=versions)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from edgeseg.errors import EdgesegError, InputError
 from edgeseg.preprocess import to_tensor
 from edgeseg.runtime.interpreter import Interpreter
-from edgeseg.spec import embed, flatbuffer, read_entries
+from edgeseg.spec import embed, flatbuffer, read_entries, read_spec
 
 from .compiler import compile_edgetpu, find_compiler
 from .flatgraph import read_graph
@@ -64,17 +64,24 @@ def _convert(run: Run, name: str, progress: Progress) -> Converted:
     progress.begin(f"{name}: converting", len(job.frames) if target.calibrated else 1)
     model = _make(target, job, name)
     path = run.folder / f"{job.spec.name}_{name}.tflite"
-    beside = write_beside(path, model)
+    # By the names that they get: the file, and what a device's compiler made of it.
+    beside = {path: write_beside(path, model)}
     try:
-        converted = _judge(run, name, path, model, progress)
-        if converted.path:
-            os.replace(beside, path)
-        else:
-            # A file of an earlier run must not pass for this one's.
-            path.unlink(missing_ok=True)
+        converted = _judge(run, name, path, model, progress, beside)
+        for final in (path, _compiled_path(path)) if name == "edgetpu" else (path,):
+            if converted.path and final in beside:
+                os.replace(beside[final], final)
+            else:
+                # A file of an earlier run must not pass for this one's.
+                final.unlink(missing_ok=True)
         return converted
     finally:
-        beside.unlink(missing_ok=True)
+        for part in beside.values():
+            part.unlink(missing_ok=True)
+
+
+def _compiled_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_compiled.tflite")
 
 
 def _make(target: Target, job: Job, name: str) -> bytes:
@@ -91,17 +98,26 @@ def _make(target: Target, job: Job, name: str) -> bytes:
         ) from error
 
 
-def _judge(run: Run, name: str, path: Path, model: bytes, progress: Progress) -> Converted:
+def _judge(
+    run: Run, name: str, path: Path, model: bytes, progress: Progress, beside: dict[Path, Path]
+) -> Converted:
     graph = read_graph(model, origin=name)
     operators = operators_of(graph)
     progress.begin(f"{name}: verifying", len(run.reference.pictures))
     with silenced():
-        found = verify(Interpreter(model).run, run.reference, progress=progress.advance)
-    extra, reasons = _devices(run, name, path, model)
+        found = verify(
+            Interpreter(model).run,
+            run.reference,
+            spec=read_spec(model),
+            progress=progress.advance,
+        )
+    extra, reasons = _devices(run, name, path, model, beside)
     reasons = TARGETS[name].check(graph) + reasons + _pictures(run, name)
     gate = judge(found, run.limits, other=reasons)
     if not gate.passed and TARGETS[name].calibrated:
         gate = _explained(run, gate, found, progress)
+    if not gate.passed and "edgetpu_compiler" in extra:
+        extra["edgetpu_compiler"]["path"] = None
     return Converted(
         target=name,
         path=path if gate.passed else None,
@@ -141,12 +157,17 @@ def _explained(run: Run, gate: Gate, found: Verification, progress: Progress) ->
     return Gate(False, (*gate.reasons, worst))
 
 
-def _devices(run: Run, name: str, path: Path, model: bytes) -> tuple[dict[str, Any], list[str]]:
-    """What the real tools say where they are there: more of the placement, and reasons."""
+def _devices(
+    run: Run, name: str, path: Path, model: bytes, beside: dict[Path, Path]
+) -> tuple[dict[str, Any], list[str]]:
+    """What the real tools say where they are there: more of the placement, and reasons.
+
+    beside: takes the file that a compiler made, by its name.
+    """
     if name == "gpu":
         return _webgpu(run, model)
     if name == "edgetpu" and find_compiler():
-        return _compiled(path, model)
+        return _compiled(_compiled_path(path), model, beside)
     return {}, []
 
 
@@ -167,18 +188,19 @@ def _webgpu(run: Run, model: bytes) -> tuple[dict[str, Any], list[str]]:
     return {"webgpu": found}, reasons
 
 
-def _compiled(path: Path, model: bytes) -> tuple[dict[str, Any], list[str]]:
+def _compiled(
+    path: Path, model: bytes, beside: dict[Path, Path]
+) -> tuple[dict[str, Any], list[str]]:
     result = compile_edgetpu(flatbuffer(model))
     finished = embed(result.model, read_entries(model))
-    compiled = path.with_name(f"{path.stem}_compiled.tflite")
     reasons = [f"{row.count} {row.name}: {row.status}" for row in result.unmapped]
     if not reasons:
-        os.replace(write_beside(compiled, finished), compiled)
+        beside[path] = write_beside(path, finished)
     found = {
         "version": result.version,
         "mapped": result.mapped,
         "cpu": sum(row.count for row in result.unmapped),
-        "path": None if reasons else compiled.name,
+        "path": None if reasons else path.name,
         "sha256": hashlib.sha256(finished).hexdigest(),
         "bytes": len(finished),
     }

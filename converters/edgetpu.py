@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from edgeseg.errors import InputError
 
 from .int8 import flat_int8
@@ -9,7 +12,30 @@ from .job import Job
 
 
 def convert(job: Job) -> bytes:
-    """The int8 model; input and output are int8 or uint8, as `job.io` says."""
+    """The int8 model; input and output are int8 or uint8, as `job.io` says.
+
+    A softmax at the end of a Keras model, which the Edge TPU takes at a single place only, is
+    left to the runtime: the file gives scores, and its spec says so.
+    """
     if job.io == "float32":
         raise InputError("io: got float32, expected int8 or uint8 for the Edge TPU")
+    job = without_softmax(job)
     return job.finish(flat_int8(job))
+
+
+def without_softmax(job: Job) -> Job:
+    """The job for the model up to its last softmax; as it is where there is none."""
+    source = job.source
+    if source.model is None or not _softmax(source.model.layers[-1]):
+        return job
+    model = type(source.model)(source.model.inputs, source.model.layers[-1].input)
+    spec = dataclasses.replace(source.spec, activation="softmax")
+    return dataclasses.replace(job, source=dataclasses.replace(source, model=model, spec=spec))
+
+
+def _softmax(layer: Any) -> bool:
+    """Whether a layer is a softmax over the channels and nothing else."""
+    if type(layer).__name__ == "Softmax":
+        return layer.axis in (-1, 3)
+    named = getattr(getattr(layer, "activation", None), "__name__", "")
+    return type(layer).__name__ == "Activation" and named == "softmax"

@@ -137,7 +137,10 @@ def softmax(node: Node) -> Reasons:
     """One-dimensional, of a limited number of classes."""
     shape = node.outputs[0].shape
     if prod(shape[:-1]) > 1:
-        yield f"is taken at {prod(shape[:-1])} places: emit the scores and take it afterwards"
+        yield (
+            f"is taken at {prod(shape[:-1])} places: emit the scores, with activation softmax in "
+            "the spec, and the runtime takes it"
+        )
     elif shape and shape[-1] > SOFTMAX_LIMIT:
         yield f"has {shape[-1]} classes, expected at most {SOFTMAX_LIMIT}"
 

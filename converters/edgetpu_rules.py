@@ -20,10 +20,14 @@ QUANTIZED = ("INT8", "UINT8")
 
 @dataclass(frozen=True)
 class Rule:
-    """version: the highest operator version known to compiler 16; check: further limits."""
+    """version: the highest operator version known to compiler 16; check: further limits.
+
+    older: what to do about a newer version.
+    """
 
     version: int
     check: Callable[[Node], Reasons] | None = None
+    older: str = "convert with an older TensorFlow or without the newer option"
 
 
 def edgetpu_obstacle(node: Node) -> str:
@@ -46,7 +50,7 @@ def _obstacles(node: Node) -> Reasons:
     if node.version > rule.version:
         yield (
             f"version {node.version} is not known to the compiler, which takes up to "
-            f"{rule.version}: convert with an older TensorFlow or without the newer option"
+            f"{rule.version}: {rule.older}"
         )
     if rule.check:
         yield from rule.check(node)
@@ -117,7 +121,11 @@ RULES: dict[str, Rule] = {
     "SUM": Rule(2, limits.reduction),
     "TANH": Rule(3),
     "TRANSPOSE": Rule(5),
-    "TRANSPOSE_CONV": Rule(3, limits.transposed_convolution),
+    "TRANSPOSE_CONV": Rule(
+        3,
+        limits.transposed_convolution,
+        "upsample and convolve instead, which is transposed = false of a unet",
+    ),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Rule(3),
 }
 

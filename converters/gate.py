@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ def judge(found: Verification, limits: Limits, *, other: Iterable[str] = ()) -> 
 
 
 def _measured(found: Verification, limits: Limits) -> Iterable[str]:
+    if not math.isfinite(found.mean_abs) or not math.isfinite(found.max_abs):
+        yield "answers that are no finite numbers, on the images to verify on"
+        return
     # Not "drop > limit": an IoU that is not a number must fail as well.
     if not found.max_iou_drop <= limits.max_iou_drop:
         yield (

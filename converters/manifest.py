@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -93,11 +94,11 @@ def _file(converted: Converted) -> dict[str, Any]:
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    """Six decimals: the last bits of a sum depend on the order of the threads."""
+    """Six decimals: the last bits of a sum depend on the order of the threads. NaN is null."""
     return {
         key: _rounded(value)
         if isinstance(value, dict)
-        else round(value, 6)
+        else (round(value, 6) if math.isfinite(value) else None)
         if isinstance(value, float)
         else value
         for key, value in values.items()
@@ -135,5 +136,6 @@ def write_beside(path: Path, data: bytes) -> Path:
 def write_manifest(folder: Path, values: dict) -> Path:
     """Write manifest.json, never half of it."""
     path = folder / FILE_NAME
-    os.replace(write_beside(path, (json.dumps(values, indent=1) + "\n").encode()), path)
+    text = json.dumps(values, indent=1, allow_nan=False) + "\n"
+    os.replace(write_beside(path, text.encode()), path)
     return path

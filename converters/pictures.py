@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgeseg.data.folder import images_in
+from edgeseg.data.folder import check_range, images_in
 from edgeseg.errors import InputError
 from edgeseg.preprocess import resize
 
@@ -50,9 +50,18 @@ def read_clip(folder: str | Path, *, limit: int, side: int = 640) -> list[Pictur
     """The first `limit` frames of a clip, in the order of their names, with their masks.
 
     side: larger frames are scaled down to this longer side.
+    Raises InputError for frames of several sizes.
     """
     paths, masks = _paths(Path(folder))
-    return [_scaled(_read(path, masks), side) for path in paths[:limit]]
+    clip = [_read(path, masks) for path in paths[:limit]]
+    for picture in clip:
+        if picture.frame.shape != clip[0].frame.shape:
+            sizes = [f"{p.frame.shape[1]}x{p.frame.shape[0]}" for p in (picture, clip[0])]
+            raise InputError(
+                f"{picture.path}: got a frame of {sizes[0]}, expected {sizes[1]} like the first of "
+                "the clip"
+            )
+    return [_scaled(picture, side) for picture in clip]
 
 
 def _paths(folder: Path) -> tuple[list[Path], Path | None]:
@@ -76,6 +85,7 @@ def _truth(path: Path, frame: np.ndarray) -> np.ndarray:
     mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if mask is None or mask.shape != frame.shape[:2]:
         raise InputError(f"{path}: got no readable mask of its image's size")
+    check_range(mask, path)
     return mask > 127
 
 

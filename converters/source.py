@@ -68,6 +68,12 @@ def load_source(path: str | Path, *, spec: str | Path | None = None) -> Source:
             f"{path}: got no such file, expected a .keras, a run's folder or a .tflite"
         )
     given = ModelSpec.from_file(spec) if spec else None
+    source = _load(path, given)
+    _check_labels(source)
+    return source
+
+
+def _load(path: Path, given: ModelSpec | None) -> Source:
     if path.is_dir():
         return _load_run(path, given)
     if path.stat().st_size == 0:
@@ -81,6 +87,20 @@ def load_source(path: str | Path, *, spec: str | Path | None = None) -> Source:
         )
     chosen = given or _beside(path.with_name("spec.json"))
     return Source(path, _sha256(path), chosen, model=load_keras(path))
+
+
+def _check_labels(source: Source) -> None:
+    """Raise ModelError for a spec with more or fewer labels than the model has scores."""
+    if source.model is not None:
+        channels = source.model.outputs[0].shape[-1]
+    else:
+        channels = read_graph(source.tflite or b"").outputs[0].shape[-1]
+    labels = source.spec.labels
+    if channels != len(labels):
+        raise ModelError(
+            f"{source.path}: got {channels} output channels, expected {len(labels)}, as many as "
+            f"its spec has labels ({', '.join(labels)})"
+        )
 
 
 def _beside(path: Path) -> ModelSpec:

@@ -72,7 +72,9 @@ def check_names(names: list[str]) -> list[str]:
 def check_possible(names: list[str], source: Source, *, io: str, qat: Path | None = None) -> None:
     """Raise before anything is made where a target cannot be: InputError or MissingExtra."""
     if io not in int8.IO_TYPES or (io == "float32" and "edgetpu" in names):
-        raise InputError(f"--io: got {io}, expected int8 or uint8")
+        raise InputError(
+            f"--io: got {io}, expected int8 or uint8, or, without the target edgetpu, float32"
+        )
     if "mediapipe" in names:
         mediapipe.check(source.spec)
     if "int8-qat" in names:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeseg.errors import ModelError
 from edgeseg.metrics import flicker, iou
 from edgeseg.preprocess import to_mask, to_scores, to_tensor
 from edgeseg.spec import ModelSpec
@@ -81,11 +82,21 @@ class Verification:
 def make_reference(
     predict: Predict, spec: ModelSpec, pictures: Sequence[Picture], clip: Sequence[Picture] = ()
 ) -> Reference:
-    """Run the float model once over everything that files are compared on."""
+    """Run the float model once over everything that files are compared on.
+
+    Raises ModelError for a model whose answers are not all finite: nothing compares with them.
+    """
+    outputs = tuple(_scores(predict, picture.frame, spec) for picture in pictures)
+    for picture, output in zip(pictures, outputs):
+        if not np.isfinite(output).all():
+            raise ModelError(
+                f"model {spec.name!r}: got NaN or infinite answers to {picture.path}, expected "
+                "finite ones; look at its weights, and at scale and offset in its spec"
+            )
     return Reference(
         spec=spec,
         pictures=tuple(pictures),
-        outputs=tuple(_scores(predict, picture.frame, spec) for picture in pictures),
+        outputs=outputs,
         clip=tuple(clip),
         clip_outputs=tuple(closed_loop(predict, [picture.frame for picture in clip], spec)),
     )
@@ -133,16 +144,24 @@ def _class_mask(scores: np.ndarray, number: int) -> np.ndarray:
 
 
 def verify(
-    predict: Predict, reference: Reference, *, progress: Callable[[], None] = lambda: None
+    predict: Predict,
+    reference: Reference,
+    *,
+    spec: ModelSpec | None = None,
+    progress: Callable[[], None] = lambda: None,
 ) -> Verification:
-    """Compare a converted file, as a float function, with the reference."""
+    """Compare a converted file, as a float function, with the reference.
+
+    spec: the file's own, where it differs from the float model's, in its activation.
+    """
+    spec = spec or reference.spec
     outputs = []
     for picture in reference.pictures:
-        outputs.append(_scores(predict, picture.frame, reference.spec))
+        outputs.append(_scores(predict, picture.frame, spec))
         progress()
     differences = [np.abs(a - b) for a, b in zip(outputs, reference.outputs)]
     agreement = float(np.mean([_agreement(a, b) for a, b in zip(outputs, reference.outputs)]))
-    video = _verify_clip(predict, reference) if reference.clip else None
+    video = _verify_clip(predict, reference, spec) if reference.clip else None
     drops = [_photo_drop(outputs, reference)] + ([video.iou_drop] if video else [])
     return Verification(
         iou=agreement,
@@ -185,9 +204,9 @@ def _at_frame_size(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return to_mask(mask, width, height) > 0.5
 
 
-def _verify_clip(predict: Predict, reference: Reference) -> VideoVerification:
+def _verify_clip(predict: Predict, reference: Reference, spec: ModelSpec) -> VideoVerification:
     frames = [picture.frame for picture in reference.clip]
-    outputs = closed_loop(predict, frames, reference.spec)
+    outputs = closed_loop(predict, frames, spec)
     got = _clip_figures(outputs, reference)
     wanted = _clip_figures(reference.clip_outputs, reference)
     return VideoVerification(

@@ -62,3 +62,9 @@ def main() -> None:
     except EdgesegError as error:
         print(f"edgeseg: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # A disk that is full, a folder that is gone: not what a traceback explains.
+        if error.filename is None:
+            raise
+        print(f"edgeseg: {error.filename}: got {error.strerror}", file=sys.stderr)
+        sys.exit(EdgesegError.exit_code)

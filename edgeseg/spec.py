@@ -13,12 +13,13 @@ import dataclasses
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import ModelError
+from .spec_types import wrong_types
 
 SPEC_ENTRY = "edgeseg.json"
 SPEC_VERSION = 1
@@ -64,11 +65,17 @@ class ModelSpec:
     description: str = ""
 
     def __post_init__(self) -> None:
-        problems = list(self._problems())
+        # What the others say of a field takes its type for granted.
+        problems = list(wrong_types(self)) or list(self._problems())
         if problems:
             raise ModelError(f"model spec {self.name!r}: " + "; ".join(problems))
 
-    def _problems(self):
+    def _problems(self) -> Iterator[str]:
+        if not self.name or self.name.startswith(".") or set(self.name) & set("/\\"):
+            yield (
+                f"name: got {self.name!r}, expected one without / and \\ that does not begin "
+                "with a dot: files are called so"
+            )
         if self.width < 1 or self.height < 1:
             yield f"size: got {self.width}x{self.height}, expected positive numbers"
         if self.colour not in ("RGB", "BGR", "GRAY"):

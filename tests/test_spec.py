@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import zipfile
 
 import pytest
@@ -125,3 +126,26 @@ def test_channels_count_the_previous_mask():
     assert SPEC.binary
     grey = ModelSpec("grey", 8, 8, colour="GRAY", scale=(1.0,), offset=(0.0,))
     assert grey.channels == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("name", "../evil", "without / and"),
+        ("name", "", "name: got ''"),
+        ("name", 3, "name: got 3, expected a string"),
+        ("width", "64", "width: got '64', expected a whole number"),
+        ("scale", ["a", "b", "c"], "scale: got .*, expected finite numbers"),
+        ("offset", [None, None, None], "offset: got .*, expected finite numbers"),
+        ("previous_mask", "no", "previous_mask: got 'no', expected true or false"),
+        ("labels", [1], "labels: got .*, expected strings"),
+        ("palette", [3], "palette: got"),
+        ("palette", [[0, 0, 256]], "of 0 to 255"),
+        ("temperature", float("inf"), "temperature: got inf"),
+        ("description", 7, "description: got 7, expected a string"),
+    ],
+)
+def test_a_field_that_holds_another_thing_is_named(field: str, value: object, message: str) -> None:
+    values = {"name": "x", "width": 64, "height": 64, field: value}
+    with pytest.raises(ModelError, match=message):
+        ModelSpec.from_json(json.dumps(values))

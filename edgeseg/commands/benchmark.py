@@ -5,9 +5,12 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..benchmarks.entry import Report
 
 
 def register(app: typer.Typer) -> None:
@@ -74,8 +77,10 @@ def benchmark(
     from ..benchmarks.speed import Rounds, Setting
     from ..benchmarks.table import console_table
     from ..errors import GateFailed
+    from ..output import check_folder
 
     check_extras()
+    check_folder(output)
     old = Report.read(compare) if compare else None
     plan = Plan(
         models=tuple(models or ()),
@@ -98,9 +103,26 @@ def benchmark(
         report.regressions = regressions(report, old, allowed)
     write(report, cases, output)
     console_table(report)
+    if old is not None:
+        _tell_not_compared(report, old)
     if report.regressions:
         worse = "; ".join(
             f"{r['entry']} {r['figure']} {r['old']:.4f} -> {r['new']:.4f}"
             for r in report.regressions
         )
         raise GateFailed(f"benchmark: worse than {compare}: {worse}")
+
+
+def _tell_not_compared(report: Report, old: Report) -> None:
+    """Name the older report's figures that this run has not; InputError where it has none."""
+    from ..benchmarks.compare import figures, not_compared
+    from ..errors import InputError
+
+    missing = not_compared(report, old)
+    if len(missing) == sum(1 for entry in old.entries for _ in figures(entry)):
+        raise InputError(
+            "compare: got an older report that has no figure in common with this run, expected "
+            "the same models on the same data"
+        )
+    if missing:
+        print(f"not compared, only in the older report: {', '.join(missing)}", file=sys.stderr)

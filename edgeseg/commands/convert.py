@@ -48,7 +48,8 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="Largest rise of flicker that passes, per mille; needs --video."),
         ] = None,
         io: Annotated[
-            str, typer.Option(help="Input and output of the integer files: int8 or uint8.")
+            str,
+            typer.Option(help="Ends of the integer files: int8, uint8, or for int8 alone float32."),
         ] = "int8",
         spec: Annotated[
             Path | None, typer.Option(help="spec.json. Default: the one beside the weights.")

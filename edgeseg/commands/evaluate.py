@@ -41,12 +41,23 @@ def register(app: typer.Typer) -> None:
         from rich.progress import Progress
 
         from ..data.readers import read_dataset
+        from ..errors import InputError
+        from ..output import check_file
         from ..training.evaluation import evaluate as score
         from ..training.evaluation import open_model
 
+        if output:
+            check_file(output)
         names = [name.strip() for name in classes.split(",") if name.strip()]
         dataset = read_dataset(format, data, split=split, classes=names)
         samples = dataset.samples[len(dataset.samples) - round(last * len(dataset.samples)) :]
+        if dataset.problems:
+            raise InputError(
+                f"{data}: got {len(dataset.problems)} bad samples, the first "
+                f"{dataset.problems[0]}; mend them, `edgeseg dataset verify` names them all"
+            )
+        if not samples:
+            raise InputError(f"last: got {last:g}, which is none of {len(dataset.samples)} samples")
         predict, spec = open_model(model)
         console = Console()
         with Progress(console=console, transient=True) as progress:

@@ -46,12 +46,16 @@ def register(app: typer.Typer) -> None:
         from rich.console import Console
 
         from ..errors import InputError
+        from ..output import check_folder
         from ..training.config_file import load_config
 
         if quantize + prune + measure > 1:
             raise InputError("--quantize, --prune, --measure: got several, expected one at a time")
+        if resume and (quantize or prune or measure):
+            raise InputError("--resume: got it with a run that is finished, expected none")
         settings = load_config(config)
         folder = output or Path("runs") / settings.name
+        check_folder(folder)
         root, console = config.resolve().parent, Console()
         if measure:
             from ..training.speed import measure_speed

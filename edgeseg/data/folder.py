@@ -57,7 +57,27 @@ class Sample:
         mask = cv2.imread(str(self.mask), cv2.IMREAD_GRAYSCALE)
         if mask is None:
             raise InputError(f"{self.mask}: got no readable mask")
+        check_range(mask, self.mask)
         return mask
+
+    def read_pair(self) -> tuple[np.ndarray, np.ndarray]:
+        """Image and mask as above; InputError where the mask is of another size."""
+        image, mask = self.read_image(), self.read_mask()
+        if mask.shape != image.shape[:2]:
+            raise InputError(
+                f"{self.mask}: got a mask of {mask.shape[1]}x{mask.shape[0]}, expected its image's "
+                f"{image.shape[1]}x{image.shape[0]}"
+            )
+        return image, mask
+
+
+def check_range(mask: np.ndarray, path: Path) -> None:
+    """Raise InputError for a mask of 0 and 1, which as 0 to 255 would be empty."""
+    if mask.max() == 1:
+        raise InputError(
+            f"{path}: got a mask of 0 and 1, expected 0 for the background and 255 for the "
+            "foreground; multiply it by 255"
+        )
 
 
 def images_in(folder: str | Path) -> list[Path]:

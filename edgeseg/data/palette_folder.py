@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import IGNORE, UNKNOWN, Colour, Dataset, Labelled, Problem, read_ids
-from .folder import images_in
+from .folder import check_range, images_in
 from .indexed_png import png_palette, read_coloured
 
 BINARY = ("background", "foreground"), ((0, 0, 0), (64, 200, 120))
@@ -71,7 +71,9 @@ def read_labels_file(
 
 def decode_binary(path: Path) -> np.ndarray:
     """uint8 (H, W): 1 where the mask is above 127."""
-    return (read_ids(path) > 127).astype(np.uint8)
+    values = read_ids(path)
+    check_range(values, path)
+    return (values > 127).astype(np.uint8)
 
 
 def decode_classes(

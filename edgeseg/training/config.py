@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ..data.augment import AugmentConfig
 from ..data.class_pipeline import BorderConfig
 from ..data.previous_mask import PreviousMaskConfig
+from .config_ranges import check_least, check_range, check_share
 from .losses import LossConfig
 
 
@@ -34,6 +35,10 @@ class GroupConfig:
     weight: float = 1.0
     crop: tuple[float, float] | None = None
     emptiest_of: int = 1
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "share", "weight")
+        check_range(self, "crop")
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,11 @@ class DataConfig:
     processes: bool = False
     resident: int = 0
     cache: bool = True
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "workers")
+        check_least(self, 0, "resident")
+        check_share(self, "holdout")
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,12 @@ class StageConfig:
     crop: tuple[float, float] = (0.35, 1.3)
     composite: float = 0.25
 
+    def __post_init__(self) -> None:
+        check_least(self, 1, "steps", "size", "batch")
+        check_least(self, 0, "rate")
+        check_range(self, "crop")
+        check_share(self, "composite")
+
 
 @dataclass(frozen=True)
 class OptimizerConfig:
@@ -137,6 +153,10 @@ class OptimizerConfig:
     frozen: tuple[str, ...] = ()
     clip_norm: float = 5.0
     average: float = 0.999
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "warmup", "encoder_scale", "clip_norm")
+        check_share(self, "average")
 
 
 @dataclass(frozen=True)
@@ -200,6 +220,11 @@ class FinetuneConfig:
     sparsity: float = 0.5
     pruning_share: float = 0.6
 
+    def __post_init__(self) -> None:
+        check_least(self, 1, "steps", "batch", "frames")
+        check_least(self, 0, "rate")
+        check_share(self, "sparsity", "pruning_share")
+
 
 @dataclass(frozen=True)
 class SecondOpinionConfig:
@@ -249,6 +274,10 @@ class TrainConfig:
     tensorboard: bool = True
     validate_every: int = 1000
     checkpoint_every: int = 500
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "validate_every", "checkpoint_every")
+        check_least(self, 0, "patience")
 
     @property
     def steps(self) -> int:

@@ -25,9 +25,14 @@ def load_config(path: str | Path) -> TrainConfig:
         values = tomllib.loads(Path(path).read_text())
     except OSError as error:
         raise InputError(f"{path}: got no readable config ({error.strerror})") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: got invalid TOML ({error})") from None
-    return build(TrainConfig, values, where=str(path))
+    config: TrainConfig = build(TrainConfig, values, where=str(path))
+    if not config.stages:
+        raise InputError(f"{path}: stages: got none, expected one or more")
+    if not sum(group.share for group in config.data.groups) > 0:
+        raise InputError(f"{path}: data.groups: got none with a share, expected one or more")
+    return config
 
 
 def build(kind: Any, values: Any, *, where: str) -> Any:
@@ -71,12 +76,14 @@ def _dataclass(kind: Any, values: Any, where: str) -> Any:
             f"{where}: unknown keys {unknown}, missing keys {missing}; known keys "
             f"{sorted(annotations)}"
         )
-    return kind(
-        **{
-            name: build(annotations[name], value, where=f"{where}: {name}")
-            for name, value in values.items()
-        }
-    )
+    built = {
+        name: build(annotations[name], value, where=f"{where}: {name}")
+        for name, value in values.items()
+    }
+    try:
+        return kind(**built)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _tuple(arguments: tuple[Any, ...], values: Any, where: str) -> tuple[Any, ...]:

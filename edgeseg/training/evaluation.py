@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..data.dataset import IGNORE, Labelled
-from ..errors import InputError, require
+from ..errors import InputError, ModelError, require
 from ..metrics.boundary import boundary_f
 from ..spec import ModelSpec, load_model
 from .confusion import Confusion
@@ -54,12 +55,21 @@ def open_model(path: Path) -> tuple[Predict, ModelSpec]:
         model, spec, _ = load_run(keras, path)
     elif path.suffix == ".keras" and path.is_file():
         spec = ModelSpec.from_file(path.with_name("spec.json"))
-        model = keras.saving.load_model(path, compile=False)
+        model = _load_keras(keras, path)
     else:
         raise InputError(
             f"{path}: got no model, expected a .tflite, a .keras file or a run's folder"
         )
     return lambda x: np.asarray(model.predict_on_batch(x), np.float32), spec
+
+
+def _load_keras(keras: Any, path: Path) -> Any:
+    try:
+        return keras.saving.load_model(path, compile=False)
+    # Keras raises whatever its reader stumbles over first.
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{path}: got no Keras model that can be loaded ({first[:200]})") from None
 
 
 def evaluate(
@@ -74,19 +84,35 @@ def evaluate(
     """Score a model at the labels' own size, each image alone, the previous mask empty.
 
     labels: the data set's. A binary model is scored on two classes, background and
-    everything else. Raises InputError where the numbers of classes differ.
+    everything else. Raises InputError where the numbers of classes differ, where there are no
+    images, and for a mask of another size than its image; ModelError for answers that are no
+    finite numbers.
     """
+    if not samples:
+        raise InputError("data: got no images, expected one or more")
     classes = 2 if spec.binary else len(spec.labels)
     if len(labels) != classes:
         raise InputError(
             f"classes: got {len(labels)} in the data ({', '.join(labels)}), expected {classes} as "
             f"the model {spec.name} has"
         )
+
+    def finite(tensor: np.ndarray) -> np.ndarray:
+        answer = predict(tensor)
+        if not np.isfinite(answer).all():
+            raise ModelError(f"model {spec.name!r}: got NaN or infinite answers")
+        return answer
+
     confusion = Confusion(classes)
     outlines: list[list[float]] = [[] for _ in range(classes)]
     for sample in samples:
-        truth = sample.read_labels()
-        predicted = predict_classes(predict, spec, sample.read_image(), tile=tile)
+        image, truth = sample.read_image(), sample.read_labels()
+        if truth.shape != image.shape[:2]:
+            raise InputError(
+                f"{sample.mask}: got a mask of {truth.shape[1]}x{truth.shape[0]}, expected its "
+                f"image's {image.shape[1]}x{image.shape[0]}"
+            )
+        predicted = predict_classes(finite, spec, image, tile=tile)
         confusion.add(truth, predicted)
         counted = truth != IGNORE
         for index in np.unique(truth[counted]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 
+import cv2
 import numpy as np
 import pytest
 from edgeseg.benchmarks import accuracy
@@ -50,6 +51,20 @@ def test_subsample_is_even_in_each_family(data):
     samples = accuracy.read_folders([data])
     assert [s.name for s in accuracy.subsample(samples, 1)] == ["a_0", "b_2", "neg_0"]
     assert len(accuracy.subsample(samples, 0)) == 4
+
+
+def test_masks_that_do_not_fit_are_named(tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    image, mask = tmp_path / "images/a_0.png", tmp_path / "masks/a_0.png"
+    cv2.imwrite(str(image), np.full((16, 16, 3), 90, np.uint8))
+    for values, message in (
+        (np.full((16, 12), 255, np.uint8), "got a mask of 12x16, expected its image's 16x16"),
+        (np.ones((16, 16), np.uint8), "got a mask of 0 and 1, expected 0 for the background"),
+    ):
+        cv2.imwrite(str(mask), values)
+        with pytest.raises(InputError, match=message):
+            measured(tmp_path, red)
 
 
 def test_a_name_in_two_folders_is_refused(data):

@@ -105,6 +105,19 @@ def test_compare_in_the_command(run, data, report, tmp_path):
     )
 
 
+def test_compare_needs_figures_in_common(run, data, report, tmp_path):
+    old = json.loads((report / "report.json").read_text())
+    for entry in old["entries"]:
+        entry["name"] = f"another {entry['name']}"
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    words = ("person", "--data", data, "--only", "accuracy", "-o", tmp_path)
+    result = run(*words, "--compare", tmp_path / "old.json")
+    assert isinstance(result.exception, InputError)
+    assert "no figure in common" in str(result.exception)
+    result = run(*words, "--compare", report / "report.json")
+    assert "not compared, only in the older report: " in result.stderr
+
+
 def made(iou, ratio):
     families = {"ccp": {"iou": iou, "boundary_f": 0.5}}
     entry = Entry("m", "model", accuracy={"families": families}, speed={"ratio": {"value": ratio}})
@@ -195,6 +208,8 @@ def test_names_are_made_distinct(tmp_path):
 def test_refuses_what_it_cannot_run(run, data):
     for arguments, message in (
         (("--only", "taste"), "expected one of accuracy, speed, video"),
+        (("--delegate", "tpu"), "delegate: got 'tpu', expected one of auto, edgetpu, gpu, cpu"),
+        (("-o", data / "images" / "a_0.png"), "is a file; expected a folder"),
         (("--only", "accuracy"), "expected --data DIR"),
         (("--only", "video", "--video", data / "masks"), "got no sequence"),
         (("nobody",), "expected a .tflite or a bundled model"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import os
+import signal
+import time
 
 import cv2
 import numpy as np
@@ -12,7 +16,7 @@ import typer
 
 from edgeseg.commands import convert
 from edgeseg.errors import EdgesegError, GateFailed, InputError, ModelError
-from edgeseg.spec import read_entries, read_spec
+from edgeseg.spec import ModelSpec, read_entries, read_spec
 
 pytest.importorskip("tensorflow", reason="needs the extra convert")
 
@@ -186,6 +190,55 @@ def test_compiled_input_is_refused(photos, data_root):
         run(compiled, "--to", "float32", "--calibration", photos)
 
 
+def test_a_softmax_is_left_to_the_runtime_on_the_edge_tpu(photos, tmp_path):
+    keras = pytest.importorskip("keras")
+    inputs = keras.Input((64, 64, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(inputs)
+    logits = keras.layers.Conv2D(3, 1, name="logits")(x)
+    keras.Model(inputs, keras.layers.Activation("softmax")(logits)).save(tmp_path / "model.keras")
+    labels = ("ground", "road", "car")
+    spec = ModelSpec("road", 64, 64, labels=labels, palette=((0, 0, 0), (1, 1, 1), (2, 2, 2)))
+    (tmp_path / "spec.json").write_text(spec.to_json())
+    words = ("--to", "int8", "edgetpu", "-o", tmp_path / "dist", "--calibration", photos, *LOOSE)
+    run(tmp_path / "model.keras", *words)
+    whole, edge = ((tmp_path / f"dist/road_{t}.tflite").read_bytes() for t in ("int8", "edgetpu"))
+    assert read_spec(whole).activation == "none"
+    assert read_spec(edge) == dataclasses.replace(spec, activation="softmax")
+    manifest = json.loads((tmp_path / "dist/manifest.json").read_text())
+    for file in manifest["files"]:
+        names = [operator["name"] for operator in file["operators"]]
+        assert ("SOFTMAX" in names) == (file["target"] == "int8")
+        assert file["verification"]["iou"] > 0.9
+    assert manifest["files"][1]["placement"]["edgetpu"]["cpu"] == 0
+
+
+def test_labels_are_as_many_as_the_models_scores(saved, photos, spec, tmp_path):
+    two = dataclasses.replace(spec, labels=("a", "b"), palette=((0, 0, 0), (1, 1, 1)))
+    (tmp_path / "two.json").write_text(two.to_json())
+    words = ("--to", "float32", "--calibration", photos, "--spec", tmp_path / "two.json")
+    with pytest.raises(ModelError, match=r"got 1 output channels, expected 2.*\(a, b\)"):
+        run(saved, *words)
+
+
+def test_whoever_is_stopped_leaves_no_part_and_no_old_manifest(
+    saved, photos, tmp_path, monkeypatch
+):
+    def stop(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    folder = tmp_path / "dist"
+    words = (saved, "--to", "float32", "-o", folder, "--calibration", photos, *LOOSE)
+    run(*words)
+    monkeypatch.setattr("edgeseg.converters.conversion.verify", stop)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught:
+        run(*words)
+    assert caught.value.code == 128 + signal.SIGTERM
+    assert [path.name for path in folder.iterdir()] == ["tiny_float32.tflite"]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_bad_usage_is_refused_before_any_work(saved, photos, tmp_path):
     with pytest.raises(InputError, match="expected some of"):
         run(saved, "--to", "int4", "--calibration", photos)
@@ -193,6 +246,9 @@ def test_bad_usage_is_refused_before_any_work(saved, photos, tmp_path):
         run("--to", "int8", "gpu", "--calibration", photos)
     with pytest.raises(InputError, match="no such folder"):
         run(saved, "--to", "int8", "--calibration", tmp_path / "nowhere")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="file is a file; expected a folder"):
+        run(saved, "--to", "float32", "--calibration", photos, "-o", tmp_path / "file" / "dist")
     with pytest.raises(InputError, match="--io"):
         run(saved, "--to", "int8", "--calibration", photos, "--io", "int4")
     lonely = tmp_path / "model.keras"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import stat
 import sys
@@ -101,6 +102,15 @@ def test_the_compiler_on_path_is_believed(source, frames, tmp_path, monkeypatch)
     assert passed.extra["edgetpu_compiler"]["cpu"] == 0
     compiled = tmp_path / "b" / passed.extra["edgetpu_compiler"]["path"]
     assert read_spec(compiled.read_bytes()) == source.spec
+    assert compiled.name == "tiny_edgetpu_compiled.tflite"
+
+    # Refused for its numbers: what the compiler made of it is not left, nor an earlier run's.
+    strict = dataclasses.replace(
+        run_of(source, frames, tmp_path / "b"), limits=Limits(max_iou_drop=-1)
+    )
+    (refused,) = convert_all(strict, ["edgetpu"], Silent())
+    assert refused.extra["edgetpu_compiler"]["path"] is None
+    assert list((tmp_path / "b").iterdir()) == []
 
 
 def test_a_failing_compiler_is_one_line(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import cv2
@@ -20,7 +22,7 @@ from edgeseg.converters.verification import (
     verify,
 )
 
-from edgeseg.errors import InputError
+from edgeseg.errors import InputError, ModelError
 from edgeseg.spec import ModelSpec
 
 SPEC = ModelSpec("test", 8, 8)
@@ -121,6 +123,28 @@ def test_gate_tells_what_failed():
     assert "IoU drop 0.0100 over 10 images, allowed 0.0050" in refused.reasons[1]
     broken = Verification(0.9, float("nan"), 0.02, 0.5, 10, 10, None)
     assert not judge(broken, Limits(1)).passed
+    # A mask of nothing but NaN is empty like a false one.
+    silent = Verification(1.0, 0.0, float("nan"), float("nan"), 10, 10, None)
+    assert judge(silent, Limits(1)).reasons == (
+        "answers that are no finite numbers, on the images to verify on",
+    )
+
+
+def test_a_float_model_that_answers_nan_is_refused():
+    with pytest.raises(ModelError, match="got NaN or infinite answers to x"):
+        make_reference(lambda tensor: np.full((1, 8, 8, 1), np.nan), SPEC, [picture()])
+
+
+def test_scores_are_compared_as_the_files_spec_reads_them():
+    labels = {"labels": ("a", "b"), "palette": ((0, 0, 0), (9, 9, 9))}
+    spec = ModelSpec("two", 8, 8, **labels)
+    scores = np.random.default_rng(0).normal(size=(1, 8, 8, 2)).astype(np.float32)
+    shares = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
+    reference = make_reference(lambda tensor: shares, spec, [picture()])
+    own = dataclasses.replace(spec, activation="softmax")
+    found = verify(lambda tensor: scores, reference, spec=own)
+    assert found.iou == 1
+    assert found.max_abs < 1e-6
 
 
 def test_pictures_come_with_the_masks_beside_them(photos):
@@ -143,6 +167,20 @@ def test_unreadable_pictures_are_named(tmp_path):
         read_pictures(tmp_path, limit=1)
     with pytest.raises(InputError, match="got no such folder"):
         read_pictures(tmp_path / "nowhere", limit=1)
+
+
+def test_masks_of_zero_and_one_and_clips_of_several_sizes_are_refused(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        for index, side in enumerate((16, 24)):
+            image = np.zeros((side, side), np.uint8)
+            image[4:] = 1 if name == "masks" else 200
+            cv2.imwrite(str(tmp_path / name / f"{index}.png"), image)
+    with pytest.raises(InputError, match=r"0\.png: got a mask of 0 and 1"):
+        read_pictures(tmp_path, limit=1)
+    shutil.rmtree(tmp_path / "masks")
+    with pytest.raises(InputError, match=r"1\.png: got a frame of 24x24, expected 16x16"):
+        read_clip(tmp_path, limit=2)
 
 
 def test_plain_pictures_are_recognised(frames):

@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from edgeseg.commands import evaluate as command
 from edgeseg.data.dataset import IGNORE
 from edgeseg.data.readers import read_dataset
-from edgeseg.errors import InputError
+from edgeseg.errors import InputError, ModelError
 from edgeseg.models import build
 from edgeseg.models.weights import save_weights
 from edgeseg.spec import ModelSpec
@@ -107,10 +108,44 @@ def test_command_scores_every_kind_of_file_alike(files, shapes, tmp_path):
     assert results[2]["mean_iou"] == pytest.approx(results[0]["mean_iou"], abs=0.05)
 
 
+def test_command_refuses_data_that_it_cannot_score(files, shapes, tmp_path):
+    words = ["evaluate", str(files), "--data", str(shapes), "--format", "folder", "--split", "val"]
+    result = CliRunner().invoke(app, [*words, "--last", "0"])
+    assert "last: got 0, which is none of 4 samples" in str(result.exception)
+    result = CliRunner().invoke(app, [*words, "-o", str(shapes / "val/images/0.png/x.json")])
+    assert "0.png is a file" in str(result.exception)
+    mask = shapes / "val/masks/1.png"
+    kept = mask.read_bytes()
+    cv2.imwrite(str(mask), np.zeros((40, 30), np.uint8))
+    result = CliRunner().invoke(app, words)
+    assert "1.png: got a mask of 30x40, expected its image's 40x40" in str(result.exception)
+    mask.unlink()
+    result = CliRunner().invoke(app, words)
+    assert "got 1 bad samples" in str(result.exception)
+    mask.write_bytes(kept)
+    assert CliRunner().invoke(app, words).exit_code == 0
+
+
+def test_answers_that_are_no_numbers_are_no_scores(shapes):
+    spec = ModelSpec("t", 40, 40, labels=("ground", "disc", "square"), palette=((0, 0, 0),) * 3)
+    samples = read_val(shapes).samples
+
+    def nothing(tensor):
+        return np.full((len(tensor), 40, 40, 3), np.nan, np.float32)
+
+    with pytest.raises(ModelError, match="got NaN or infinite answers"):
+        evaluate(nothing, spec, samples, spec.labels)
+
+
 def test_command_refuses_what_is_no_model(shapes, tmp_path):
     words = ["evaluate", str(shapes), "--data", str(shapes), "--format", "folder", "--split", "val"]
     result = CliRunner().invoke(app, words)
     assert "config.json: got no readable file" in str(result.exception)
+    (tmp_path / "broken.keras").write_bytes(b"nothing")
+    spec = ModelSpec("t", 40, 40, labels=("ground", "disc", "square"), palette=((0, 0, 0),) * 3)
+    (tmp_path / "spec.json").write_text(spec.to_json())
+    result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "broken.keras"), *words[2:]])
+    assert "broken.keras: got no Keras model that can be loaded" in str(result.exception)
     (tmp_path / "config.json").write_text("{")
     result = CliRunner().invoke(app, ["evaluate", str(tmp_path), *words[2:]])
     assert "config.json: got invalid JSON" in str(result.exception)

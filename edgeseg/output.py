@@ -1,0 +1,24 @@
+"""Whether a command can write what it is asked for: known before its work, not after."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .errors import InputError
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError where `folder` can neither be written to nor be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"output: got {folder}, where {there} is a file; expected a folder")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"output: got {folder}, which cannot be written to; expected another one")
+
+
+def check_file(path: Path) -> None:
+    """Raise InputError where `path` is a folder, or lies in one that cannot be written to."""
+    if path.is_dir():
+        raise InputError(f"output: got {path}, a folder; expected a file")
+    check_folder(path.absolute().parent)
