@@ -32,6 +32,7 @@ from ..models.folding import fold, unfold
 from ..models.initialise import fill, read_values
 from ..models.mobilenet_v2 import mobilenet_v2_encoder
 from ..models.weights import get_weights, save_arrays
+from ..output import check_file
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, TrainConfig
 from .config_file import load_config
@@ -216,6 +217,7 @@ def main(
     teaching: Teaching = Teaching(),  # noqa: B008
 ) -> int:
     """Teach the encoder of `config` by `weights` and write `output`; returns the exit code."""
+    check_file(output)
     console = Console(stderr=True)
     values, left = teach_encoder(
         load_config(config), weights, root=config.parent, console=console, teaching=teaching

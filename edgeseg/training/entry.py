@@ -24,6 +24,7 @@ from ..models.dense_encoders import ENTRY_END, ENTRY_TARGET
 from ..models.folding import fold
 from ..models.initialise import fill, read_values
 from ..models.weights import get_weights, save_arrays
+from ..output import check_file
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, TrainConfig
 from .config_file import load_config
@@ -116,6 +117,7 @@ def _compile(keras: Any, entry: Any, example: np.ndarray, steps: int) -> None:
 
 def main(config: Path, weights: Path, output: Path, steps: int = STEPS) -> int:
     """Fit the entry for `config` to `weights` and write `output`; returns the exit code."""
+    check_file(output)
     console = Console(stderr=True)
     fitted, left = fit_entry(
         load_config(config), weights, root=config.parent, console=console, steps=steps

@@ -24,6 +24,7 @@ from ..errors import InputError, require
 from ..models.folding import fold
 from ..models.initialise import fill, read_values
 from ..models.weights import get_weights, save_arrays
+from ..output import check_file
 from ..runtime.console import exit_code_of
 from .config import FeaturesConfig, TrainConfig
 from .config_file import load_config
@@ -162,6 +163,7 @@ def main(
     grafting: Grafting = Grafting(),  # noqa: B008
 ) -> int:
     """Graft what is new in `config` onto `weights` and write `output`; returns the exit code."""
+    check_file(output)
     console = Console(stderr=True)
     values, left = graft(
         load_config(config), weights, root=config.parent, console=console, grafting=grafting

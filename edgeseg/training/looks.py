@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 
 from ..errors import InputError, require
+from ..output import check_file
 from ..runtime.console import exit_code_of
 from .config import TrainConfig
 from .config_file import load_config
@@ -167,6 +168,7 @@ def main(
     """Write the teacher to `output`, beside it first; returns the exit code."""
     if output.suffix != ".keras":
         raise InputError(f"{output}: got another suffix, expected a name that ends with .keras")
+    check_file(output)
     keras = require("keras", extra="train")
     policy = keras.config.dtype_policy()
     try:

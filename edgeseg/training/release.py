@@ -27,6 +27,7 @@ import typer
 from ..errors import InputError
 from ..models.folding import fold
 from ..models.weights import save_arrays
+from ..output import check_file
 from ..runtime.console import exit_code_of
 from .feature_head import PREFIX
 
@@ -117,6 +118,7 @@ def main(
     only: Sequence[str] = (),
 ) -> int:
     """Blend FILE.npz=SHARE ..., calibrate, soften, write `output`; returns the exit code."""
+    check_file(output)
     parts = [_read(argument) for argument in files]
     weights = blend([arrays for arrays, _ in parts], [share for _, share in parts], only=only)
     save_arrays(soften(calibrate(weights, threshold), temperature), output)

@@ -30,6 +30,7 @@ from ..errors import InputError, require
 from ..models.folding import fold
 from ..models.initialise import fill, read_values
 from ..models.weights import named_variables, save_arrays
+from ..output import check_file
 from ..runtime.console import exit_code_of
 from .config import TrainConfig
 from .config_file import load_config
@@ -214,6 +215,7 @@ def sampled_features(
 
 def main(config: Path, weights: Path, output: Path, as_for: Path | None = None) -> int:
     """Thin `weights` for `config` and write `output`; returns the exit code."""
+    check_file(output)
     console = Console(stderr=True)
     loaded = load_config(config)
     values = thin(loaded, weights, root=config.parent, console=console, as_for=as_for)
