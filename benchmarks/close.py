@@ -67,9 +67,9 @@ def write_close(folder: Path, output: Path, *, families: tuple[str, ...] = ()) -
         (beside / part).mkdir(parents=True)
     console = Console(stderr=True)
     for sample in track(samples, "close crops", console=console):
-        mask = sample.read_mask()
+        image, mask = sample.read_pair()
         if window := close_window(mask):
-            for part, pixels in (("images", sample.read_image()), ("masks", mask)):
+            for part, pixels in (("images", image), ("masks", mask)):
                 _write(beside / part / f"close-{sample.name}.png", pixels[window])
             count += 1
     if not count:

@@ -34,7 +34,7 @@ class Clip:
 
     def truths(self) -> list[np.ndarray]:
         """bool (H, W) of every frame."""
-        return [frame.read_mask() > 127 for frame in self.frames]
+        return [frame.read_pair()[1] > 127 for frame in self.frames]
 
 
 def read_sequences(folders: Iterable[Path]) -> list[Clip]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from typing import Any
 
 from edgeseg.errors import InputError
@@ -24,11 +25,16 @@ def convert(job: Job) -> bytes:
 
 
 def without_softmax(job: Job) -> Job:
-    """The job for the model up to its last softmax; as it is where there is none."""
+    """The job for the model up to its last softmax; as it is where none is its only output."""
     source = job.source
-    if source.model is None or not _softmax(source.model.layers[-1]):
+    if source.model is None or len(source.model.outputs) != 1:
         return job
-    model = type(source.model)(source.model.inputs, source.model.layers[-1].input)
+    last = source.model.layers[-1]
+    if last.output is not source.model.outputs[0] or not _softmax(last):
+        return job
+    # A Sequential is none without its last layer; both packages have models of tensors.
+    package = importlib.import_module(type(source.model).__module__.partition(".")[0])
+    model = package.Model(source.model.inputs, last.input)
     spec = dataclasses.replace(source.spec, activation="softmax")
     return dataclasses.replace(job, source=dataclasses.replace(source, model=model, spec=spec))
 

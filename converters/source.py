@@ -70,6 +70,12 @@ def load_source(path: str | Path, *, spec: str | Path | None = None) -> Source:
     given = ModelSpec.from_file(spec) if spec else None
     source = _load(path, given)
     _check_labels(source)
+    name = source.spec.name
+    if not name or name.startswith(".") or set(name) & set("/\\"):
+        raise ModelError(
+            f"{path}: got {name!r} as its spec's name, expected one without / and \\ that does not "
+            "begin with a dot: files are called so"
+        )
     return source
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ModelError
-from .spec_types import wrong_types
+from .spec_types import plain, wrong_types
 
 SPEC_ENTRY = "edgeseg.json"
 SPEC_VERSION = 1
@@ -65,17 +65,14 @@ class ModelSpec:
     description: str = ""
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
         # What the others say of a field takes its type for granted.
         problems = list(wrong_types(self)) or list(self._problems())
         if problems:
             raise ModelError(f"model spec {self.name!r}: " + "; ".join(problems))
 
     def _problems(self) -> Iterator[str]:
-        if not self.name or self.name.startswith(".") or set(self.name) & set("/\\"):
-            yield (
-                f"name: got {self.name!r}, expected one without / and \\ that does not begin "
-                "with a dot: files are called so"
-            )
         if self.width < 1 or self.height < 1:
             yield f"size: got {self.width}x{self.height}, expected positive numbers"
         if self.colour not in ("RGB", "BGR", "GRAY"):
@@ -156,16 +153,11 @@ class ModelSpec:
         if missing or unknown:
             raise ModelError(f"{origin}: missing fields {missing}, unknown fields {unknown}")
         try:
-            return cls(**{name: _frozen(value) for name, value in values.items()})
+            return cls(**values)
         except TypeError as error:
             raise ModelError(f"{origin}: got a field of the wrong type ({error})") from None
         except ModelError as error:
             raise ModelError(f"{origin}: {error}") from None
-
-
-def _frozen(value: Any) -> Any:
-    """JSON's lists as tuples, at every depth."""
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def check_flatbuffer(data: bytes, *, origin: str) -> None:

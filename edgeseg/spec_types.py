@@ -46,6 +46,12 @@ _TYPES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 )
 
 
+def plain(value: Any) -> Any:
+    """Lists, at every depth, as tuples; numpy's numbers as Python's, which JSON can hold."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(plain, value)) if isinstance(value, list | tuple) else value
+
+
 def wrong_types(spec: Any) -> Iterator[str]:
     """What the fields of a spec hold that they cannot, one text each."""
     for field, right, expected in _TYPES:

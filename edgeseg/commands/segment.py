@@ -86,11 +86,12 @@ def _targets(source: Path, name: str, paths: list[Path]) -> list[Path]:
     """A PNG in the output folder for each image, or the output itself for one image."""
     from ..errors import InputError
     from ..runtime.sources import IMAGE_SUFFIXES
+    from ..runtime.video_file import VIDEO_SUFFIXES
 
     output = Path(name)
     if not source.is_dir() and not _is_folder(name):
         return [output]
-    if output.suffix.lower() in IMAGE_SUFFIXES and not _is_folder(name):
+    if output.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES) and not _is_folder(name):
         raise InputError(f"output: got {output}, expected a folder for a folder of images")
     targets = [output / f"{path.stem}.png" for path in paths]
     if len(set(targets)) < len(targets):

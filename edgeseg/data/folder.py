@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 
+LEAST_OF_ONES = 0.001
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -72,10 +73,13 @@ class Sample:
 
 
 def check_range(mask: np.ndarray, path: Path) -> None:
-    """Raise InputError for a mask of 0 and 1, which as 0 to 255 would be empty."""
-    if mask.max() == 1:
+    """Raise InputError for a mask of 0 and 1, which as 0 to 255 would be empty.
+
+    A soft mask of nobody may hold a few pixels of 1.
+    """
+    if mask.max() == 1 and mask.mean() > LEAST_OF_ONES:
         raise InputError(
-            f"{path}: got a mask of 0 and 1, expected 0 for the background and 255 for the "
+            f"{path}: got a mask of 0 and 1, expected 0 for the background to 255 for the "
             "foreground; multiply it by 255"
         )
 

@@ -29,11 +29,13 @@ def refuse_overwriting(outputs: Mapping[str, Path], inputs: Mapping[str, Path]) 
 def refuse_numbering_over(folder: Path, inputs: Mapping[str, Path]) -> None:
     """Raise InputError where numbered pictures in `folder` could take the place of an input."""
     for name, path in inputs.items():
-        if NUMBERED.fullmatch(path.name.lower()) and _same(path.resolve().parent, folder):
-            raise InputError(
-                f"sink: got {folder}, the folder of the {name} {path}, which a numbered picture "
-                "could take the place of; expected another folder"
-            )
+        # The link as well as what it leads to.
+        for one in (path, path.resolve()):
+            if NUMBERED.fullmatch(one.name.lower()) and _same(one.parent, folder):
+                raise InputError(
+                    f"sink: got {folder}, the folder of the {name} {path}, which a numbered "
+                    "picture could take the place of; expected another folder"
+                )
 
 
 def _same(one: Path, other: Path) -> bool:

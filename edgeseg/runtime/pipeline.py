@@ -321,7 +321,8 @@ class Pipeline:
             self._source.close()
         try:
             if self._writing_since is None:
-                cut_short = self.interrupted and not self._source.live
+                # The others have no end: to be interrupted is how they are stopped.
+                cut_short = self.interrupted and self._source.count is not None
                 self._sink.incomplete = self._error is not None or cut_short
                 self._sink.close()
         except Exception as error:

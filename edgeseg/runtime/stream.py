@@ -22,7 +22,7 @@ from .side_by_side import SideBySide
 from .sink import Sink
 from .sinks import Display, check_image_path, is_folder, is_video, open_sink, write_image
 from .source import Source
-from .sources import Paced, open_source
+from .sources import Paced, image_paths, open_source
 from .statistics import LineLog, Summary, check_statistics_path
 from .stream_settings import StreamSettings
 from .temporal import FILTERS
@@ -237,11 +237,11 @@ def _check_paths(settings: StreamSettings) -> None:
         )
     words = {"source": settings.source, "background": settings.background, "model": settings.model}
     inputs = {name: Path(word) for name, word in words.items() if Path(word).is_file()}
+    if source.is_dir():
+        inputs |= {f"source {path.name}": path for path in image_paths(source)}
     outputs = {}
     if is_video(settings.sink):
         outputs["sink"] = sink
-    elif is_folder(settings.sink):
-        refuse_numbering_over(sink, inputs)
     if settings.picture is not None:
         check_image_path(settings.picture)
         outputs["picture"] = settings.picture
@@ -249,6 +249,8 @@ def _check_paths(settings: StreamSettings) -> None:
         outputs["stats"] = Path(str(settings.stats))
         check_statistics_path(outputs["stats"])
     refuse_overwriting(outputs, inputs)
+    if is_folder(settings.sink):
+        refuse_numbering_over(sink, {**inputs, **outputs})
 
 
 def _source(settings: StreamSettings) -> Source:

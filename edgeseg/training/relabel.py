@@ -123,6 +123,9 @@ def relabel(
             for index, sample in enumerate(part):
                 odds = np.mean([maps[index] for maps in seen], axis=0)
                 mask = together(odds, coarse[index], sample.read_mask(), opinions)
+                if mask.max() == 1:
+                    # Nobody is there; of 0 and 1 it would be taken for a mask of another kind.
+                    mask = np.zeros_like(mask)
                 path = beside / f"{sample.name}.png"
                 if not cv2.imwrite(str(path), mask):
                     raise InputError(f"{path}: could not be written; is the disk full?")

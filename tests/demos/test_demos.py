@@ -176,6 +176,20 @@ def test_statistics_that_cannot_be_written_are_refused_before_the_first_frame(
 
 
 @pytest.mark.parametrize("option", ["--stats", "--picture"])
+def test_no_output_takes_the_place_of_a_frame(run, demos: Path, photo: Path, option: str) -> None:
+    frame = photo.parent / "frames" / "a.png"
+    frame.parent.mkdir()
+    frame.write_bytes(photo.read_bytes())
+    words = ("--source", "frames", "--sink", "none", option, "frames/a.png")
+    done = run(demos / "webcam.py", *words)
+    assert done.returncode == 2
+    assert "the source a.png itself" in one_line(done.stderr)
+    numbered = ("--source", photo, "--sink", "out/", "--picture", "out/00000.png")
+    assert "the folder of the picture" in one_line(run(demos / "webcam.py", *numbered).stderr)
+    assert frame.read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize("option", ["--stats", "--picture"])
 def test_no_output_takes_the_place_of_the_source(run, demos: Path, photo: Path, option) -> None:
     before = photo.read_bytes()
     done = run(demos / "webcam.py", "--source", photo, "--sink", "none", option, photo)
@@ -249,6 +263,9 @@ def test_segment_names_outputs_alike(run, photo: Path, clip: Path, tmp_path: Pat
     for output in ("plain", "v1.0/"):
         assert run("-m", "edgeseg", "segment", photo, "-o", output).returncode == 0
         assert (tmp_path / output / "photo.png").is_file()
+    done = run("-m", "edgeseg", "segment", photo.parent, "-o", "x.mp4")
+    assert "expected a folder for a folder of images" in one_line(done.stderr)
+    assert not (tmp_path / "x.mp4").exists()
     done = run("-m", "edgeseg", "segment", clip, "-o", "x.png")
     assert done.returncode == 2
     assert "output: got x.png for a video" in one_line(done.stderr)

@@ -38,3 +38,17 @@ def test_numbered_pictures_among_the_inputs(tmp_path: Path, name: str, refused: 
     else:
         refuse_numbering_over(tmp_path, {"source": path})
     refuse_numbering_over(tmp_path / "other", {"source": path})
+
+
+def test_numbered_pictures_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    frame = tmp_path / "frames" / "00003.png"
+    frame.write_bytes(b"pixels")
+    link = tmp_path / "background.png"
+    link.symlink_to(frame)
+    with pytest.raises(InputError, match="the folder of the background"):
+        refuse_numbering_over(tmp_path / "frames", {"background": link})
+    frame.rename(tmp_path / "photo.png")
+    frame.symlink_to(tmp_path / "photo.png")
+    with pytest.raises(InputError, match="the folder of the background"):
+        refuse_numbering_over(tmp_path / "frames", {"background": frame})

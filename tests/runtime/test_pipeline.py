@@ -194,20 +194,21 @@ def test_error_of_the_source_is_the_callers(make_segmenter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("live", "error", "interrupted", "expected"),
+    ("count", "error", "interrupted", "expected"),
     [
-        (False, None, False, False),
-        (False, SourceError("camera gone"), False, True),
-        (False, None, True, True),
-        (True, None, True, False),
+        (5, None, False, False),
+        (5, SourceError("camera gone"), False, True),
+        (5, None, True, True),
+        (None, None, True, False),
+        (None, SourceError("camera gone"), True, True),
     ],
 )
 def test_a_sink_is_told_that_pictures_are_missing(
-    make_segmenter, live: bool, error: Exception | None, interrupted: bool, expected: bool
+    make_segmenter, count: int | None, error: Exception | None, interrupted: bool, expected: bool
 ) -> None:
-    """Ctrl-C is how a recording from a camera ends, and cuts a file's short."""
+    """Ctrl-C is how a recording from what has no end is stopped, and cuts a file's short."""
     source, sink = Frames(5, error=error), Kept()
-    source.live = live
+    source.count = count
     pipeline = Pipeline(source, make_segmenter(), effect(), sink)
     pipeline.interrupted = interrupted
     with contextlib.suppress(SourceError):
