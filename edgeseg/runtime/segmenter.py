@@ -22,6 +22,7 @@ from .motion import SceneCut
 from .refine import BlobFilter, guided, halved
 from .region import WHOLE, Region
 from .segmentation import Segmentation, class_map, foreground
+from .squeeze import Squeeze
 from .temporal import make_filter
 from .watchdog import Guarded
 
@@ -90,6 +91,7 @@ class Segmenter:
             (width, height), self.spec.width / self.spec.height, glance_every=glance_every
         )
         self._remembered = WHOLE
+        self._squeeze = Squeeze(self.spec)
         self._cut = SceneCut()
         self._blobs = BlobFilter()
         self._audit = Audit()
@@ -268,6 +270,7 @@ class Segmenter:
 
         The masks of the scene before are forgotten where they are kept, in a later stage.
         """
+        self._squeeze.check(*view.size)
         if self._focuses:
             self._focus.reset()
             if view.region != WHOLE:

@@ -221,6 +221,18 @@ def test_glances_come_as_often_as_asked(wide) -> None:
         wide(glance_every=0)
 
 
+def test_frames_that_are_squeezed_too_much_are_told_once(wide, caplog) -> None:
+    segmenter, _ = wide()
+    segmenter.segment(np.full((120, 260, 3), 60, np.uint8))
+    segmenter.segment(np.full((260, 120, 3), 60, np.uint8))
+    assert not caplog.records, "16:9 upright and 2.2:1 are not too much"
+    for size in ((120, 300), (300, 120)):
+        segmenter.reset()
+        segmenter.segment(np.full((*size, 3), 60, np.uint8))
+    (record,) = caplog.records
+    assert "frames of 300x120 are squeezed 2.5 times" in record.getMessage()
+
+
 def test_a_photo_is_looked_at_twice_where_somebody_in_it_is_small(wide) -> None:
     frame = bright((303, 121, 347, 263))
     truth = frame[..., 0] > 127
