@@ -6,6 +6,7 @@ An error of ours is one line on stderr and its exit code, never a traceback.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Annotated
 
@@ -57,6 +58,10 @@ def options(
 
 def main() -> None:
     """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files are in more alphabets than a pipe's encoding may have.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except EdgesegError as error:

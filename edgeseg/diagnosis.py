@@ -22,7 +22,10 @@ VIDEO_DEVICES = Path("/sys/class/video4linux")
 REQUIREMENT = re.compile(r"""^([A-Za-z0-9._-]+).*?(?:extra == ["']([\w-]+)["'])?$""")
 PYTHON_LIMIT = re.compile(r"""python_version < ["'](\d+)\.(\d+)""")
 # Packages that stand for one another: either will do.
-ALTERNATIVES = {"opencv-python": ("opencv-python", "opencv-python-headless")}
+ALTERNATIVES = {
+    "opencv-python": ("opencv-python", "opencv-python-headless"),
+    "ai-edge-litert": ("ai-edge-litert", "tflite-runtime"),
+}
 QUICK_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 
 DELEGATE_MENDS = {
@@ -215,15 +218,24 @@ def applies(requirement: str, *, python: tuple[int, int] = sys.version_info[:2])
 
 def version_of(package: str) -> str | None:
     """The installed version of a package or of what stands for it, None where there is none."""
-    for name in ALTERNATIVES.get(package, (package,)):
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
+    found = [name for name in ALTERNATIVES.get(package, (package,)) if _installed(name)]
+    return importlib.metadata.version(found[0]) if found else None
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _extra(extra: str, wanted: list[str]) -> Finding:
+    if extra == "tflite-runtime" and not _installed(extra):
+        # It stands for what is there, and would bring an older numpy.
+        litert = version_of("ai-edge-litert")
+        if litert is not None:
+            return Finding("packages", extra, True, f"not needed beside ai-edge-litert {litert}")
     versions = {name: version_of(name) for name in wanted}
     found = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     ok = None not in versions.values()

@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def evaluate(
-        model: Annotated[Path, typer.Argument(help=".tflite, .keras with spec.json, or a run.")],
+        model: Annotated[
+            Path, typer.Argument(help=".tflite, bundled name, .keras with spec.json, or run.")
+        ],
         data: Annotated[Path, typer.Option("--data", help="The data set's folder.")],
         format: Annotated[
             str, typer.Option("--format", help="Data set's layout; auto looks at the folder.")

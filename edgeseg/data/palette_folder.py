@@ -50,7 +50,7 @@ def read_labels_file(
 ) -> tuple[tuple[str, ...], tuple[Colour, ...], Colour | None]:
     """Names, colours, and the colour of ignored pixels, from a labels.txt."""
     labels, palette, ignored = [], [], None
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
         words = line.split()
         if not words or line.startswith("#"):
             continue

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from .source import Source
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # How long a camera that vanished is looked for, and the pauses between two looks.
 REOPEN_S = 60.0
+SILENT = 0  # a level of OpenCV's logging
 LARGEST_INDEX = 2**31 - 1  # that OpenCV takes
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
@@ -284,9 +286,11 @@ def sane_fps(fps: float) -> float:
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from logging what is about to be told in one line of ours."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # OpenCV has them in the one place up to 4.12 and in the other from 4.13 on.
+    logging: Any = getattr(cv2.utils, "logging", cv2)
+    level = logging.getLogLevel()
+    logging.setLogLevel(SILENT)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        logging.setLogLevel(level)

@@ -30,7 +30,7 @@ DEFAULT_TEMPORAL = "flow"
 
 
 class Segmenter:
-    """Segments frames one after another.
+    """Segments frames one after another; one for each stream and thread.
 
     model: name of a bundled model, or path of a .tflite.
     delegate: "auto", "edgetpu", "gpu" or "cpu". threads: of the CPU kernels.

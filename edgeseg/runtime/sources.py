@@ -149,6 +149,8 @@ def open_source(name: str, *, size: tuple[int, int] | None = None, wait_s: float
     if name == "-":
         if size is None:
             raise SourceError("stdin: got no size, expected --size WIDTHxHEIGHT for raw frames")
+        if os.name == "nt":
+            raise SourceError("stdin: got raw frames on Windows, where they are not read yet")
         if sys.stdin is None:
             raise SourceError("stdin: got a closed one, expected a pipe or file with raw frames")
         return RawInput(width=size[0], height=size[1], wait_s=wait_s, fd=sys.stdin.fileno())

@@ -34,6 +34,8 @@ FRAGMENTED = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]
 # OpenCV does not say that a disk is full: writing stops while so much is left.
 SPARE_BYTES = 32 * 2**20
 FINISH_S = 120.0
+# What Windows has in the place of a new session.
+OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 class VideoSink(Sink):
@@ -143,6 +145,7 @@ class FfmpegWriter:
             stderr=self._errors,
             # Ctrl-C is for us: ffmpeg has to finish the file.
             start_new_session=True,
+            creationflags=OWN_GROUP,
         )
         self._input = cast(IO[bytes], self._process.stdin)
 
@@ -267,6 +270,7 @@ def _rewrite(part: Path, sound: Path | None, target: Path) -> bool:
             capture_output=True,
             timeout=FINISH_S,
             start_new_session=True,
+            creationflags=OWN_GROUP,
             check=False,
         )
     except subprocess.TimeoutExpired:

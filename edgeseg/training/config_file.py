@@ -22,7 +22,7 @@ else:
 def load_config(path: str | Path) -> TrainConfig:
     """Read a TOML file. InputError names an unknown, missing or ill-typed key."""
     try:
-        values = tomllib.loads(Path(path).read_text())
+        values = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: got no readable config ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

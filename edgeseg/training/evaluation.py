@@ -39,27 +39,29 @@ class Evaluation:
 
 
 def open_model(path: Path) -> tuple[Predict, ModelSpec]:
-    """A .tflite, a .keras beside its spec.json, or a run's folder, as a function.
+    """A .tflite or a bundled name, a .keras beside its spec.json, or a run's folder: a function.
 
     The function takes float32 (N, h, w, channels) and gives the model's output,
     float32 (N, h', w', classes).
     """
-    if path.suffix == ".tflite":
+    if path.suffix == ".tflite" or not path.exists():
+        from ..runtime import assets
         from ..runtime.interpreter import Interpreter
 
+        path = assets.resolve(path)
         data, spec = load_model(path)
         interpreter = Interpreter(data)
         return lambda x: np.concatenate([interpreter.run(one[np.newaxis]) for one in x]), spec
-    keras = require("keras", extra="train")
-    if path.is_dir():
-        model, spec, _ = load_run(keras, path)
-    elif path.suffix == ".keras" and path.is_file():
-        spec = ModelSpec.from_file(path.with_name("spec.json"))
-        model = _load_keras(keras, path)
-    else:
+    if not path.is_dir() and path.suffix != ".keras":
         raise InputError(
             f"{path}: got no model, expected a .tflite, a .keras file or a run's folder"
         )
+    keras = require("keras", extra="train")
+    if path.is_dir():
+        model, spec, _ = load_run(keras, path)
+    else:
+        spec = ModelSpec.from_file(path.with_name("spec.json"))
+        model = _load_keras(keras, path)
     return lambda x: np.asarray(model.predict_on_batch(x), np.float32), spec
 
 

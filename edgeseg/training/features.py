@@ -89,6 +89,7 @@ def write_features(
             squares += np.square(answers).mean((1, 2)).sum(0)
             progress.advance(task, len(tensor))
     maps.flush()
+    del maps  # Windows renames no file that is open
     variance = float(np.sum(squares / len(samples) - np.square(total / len(samples))))
     images = [os.path.relpath(sample.image, root) for sample in samples]
     os.replace(beside, folder / MAPS)

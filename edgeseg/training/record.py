@@ -56,7 +56,7 @@ def describe(folder: Path, config: TrainConfig, spec: ModelSpec, *, backend: str
 def write_text(path: Path, text: str) -> None:
     """Write beside and rename, so that an interruption never leaves half a file."""
     beside = path.with_name(path.name + ".part")
-    beside.write_text(text)
+    beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
 
 

@@ -155,6 +155,23 @@ def test_either_opencv_will_do(monkeypatch):
     assert diagnosis.version_of("numpy") is None
 
 
+@pytest.mark.parametrize("litert", [True, False])
+def test_the_old_interpreter_is_not_asked_for_beside_the_new_one(monkeypatch, litert):
+    """Nor the new one beside the old."""
+    there = {"ai-edge-litert": "2.1"} if litert else {"tflite-runtime": "2.14"}
+
+    def version(name):
+        if name in there:
+            return there[name]
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert diagnosis.version_of("ai-edge-litert") == next(iter(there.values()))
+    extra = diagnosis._extra("tflite-runtime", ["tflite-runtime"])
+    assert (extra.ok, extra.mend) == (True, "")
+    assert extra.found.startswith("not needed" if litert else "tflite-runtime 2.14")
+
+
 def test_amx_is_told_where_it_is(monkeypatch):
     from edgeseg.benchmarks import machine
 

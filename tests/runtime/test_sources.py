@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 
 from edgeseg import InputError, SourceError
 from edgeseg.runtime import capture
-from edgeseg.runtime.capture import Camera, Stream
+from edgeseg.runtime.capture import Camera, Stream, quiet_opencv
 from edgeseg.runtime.sample import Sample
 from edgeseg.runtime.source import Source
 from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size
@@ -305,3 +306,31 @@ def test_paced_source_keeps_time(clip: Path) -> None:
     start = time.monotonic()
     assert len(frames_of(source)) == 20
     assert time.monotonic() - start >= 0.18
+
+
+@pytest.mark.parametrize("place", ["cv2", "cv2.utils.logging"])
+def test_opencv_is_quiet_wherever_it_has_its_level(monkeypatch, place: str) -> None:
+    """Up to 4.12 its functions are in cv2 itself."""
+    levels = [3]
+
+    def set_level(level: int) -> int:
+        levels.append(level)
+        return levels[-2]
+
+    found = types.SimpleNamespace(getLogLevel=lambda: levels[-1], setLogLevel=set_level)
+    if place == "cv2":
+        monkeypatch.delattr(cv2.utils, "logging", raising=False)
+        for name, function in vars(found).items():
+            monkeypatch.setattr(cv2, name, function, raising=False)
+    else:
+        monkeypatch.setattr(cv2.utils, "logging", found, raising=False)
+    with quiet_opencv():
+        assert levels[-1] == 0
+    assert levels == [3, 0, 3]
+
+
+def test_raw_frames_on_windows_are_refused_in_one_line(monkeypatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "name", "nt")
+        with pytest.raises(SourceError, match="stdin: got raw frames on Windows"):
+            open_source("-", size=(4, 4))
