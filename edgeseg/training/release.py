@@ -118,7 +118,7 @@ def main(
     only: Sequence[str] = (),
 ) -> int:
     """Blend FILE.npz=SHARE ..., calibrate, soften, write `output`; returns the exit code."""
-    check_file(output)
+    check_file(Path(output))
     parts = [_read(argument) for argument in files]
     weights = blend([arrays for arrays, _ in parts], [share for _, share in parts], only=only)
     save_arrays(soften(calibrate(weights, threshold), temperature), output)

@@ -200,7 +200,7 @@ def test_error_of_the_source_is_the_callers(make_segmenter) -> None:
         (5, SourceError("camera gone"), False, True),
         (5, None, True, True),
         (None, None, True, False),
-        (None, SourceError("camera gone"), True, True),
+        (None, SourceError("camera gone"), False, True),
     ],
 )
 def test_a_sink_is_told_that_pictures_are_missing(
