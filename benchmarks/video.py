@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeseg import Segmenter
-from edgeseg.data.folder import Sample, read_pairs
+from edgeseg.data.folder import Sample, check_size, read_pairs
 from edgeseg.errors import InputError
 from edgeseg.metrics import boundary_f, dtssd, flicker, iou, lag, video_consistency
 from edgeseg.runtime.segmenter import DEFAULT_TEMPORAL
@@ -34,7 +34,7 @@ class Clip:
 
     def truths(self) -> list[np.ndarray]:
         """bool (H, W) of every frame."""
-        return [frame.read_pair()[1] > 127 for frame in self.frames]
+        return [frame.read_mask() > 127 for frame in self.frames]
 
 
 def read_sequences(folders: Iterable[Path]) -> list[Clip]:
@@ -88,7 +88,10 @@ def measure(subject: Subject, sequence: Clip, temporal: str, tick: Tick) -> dict
     for prediction in predict(subject, temporal, sequence.frames):
         predictions.append(prediction)
         tick()
-    return score(predictions, sequence.truths())
+    truths = sequence.truths()
+    for frame, prediction, truth in zip(sequence.frames, predictions, truths):
+        check_size(truth, prediction, frame.mask)
+    return score(predictions, truths)
 
 
 def score(predictions: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> dict:

@@ -30,7 +30,6 @@ COMMANDS = (
 
 app = typer.Typer(
     name="edgeseg",
-    help="Real-time video segmentation: train, convert, run and measure.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -218,16 +218,15 @@ def applies(requirement: str, *, python: tuple[int, int] = sys.version_info[:2])
 
 def version_of(package: str) -> str | None:
     """The installed version of a package or of what stands for it, None where there is none."""
-    found = [name for name in ALTERNATIVES.get(package, (package,)) if _installed(name)]
-    return importlib.metadata.version(found[0]) if found else None
+    return next(filter(None, map(_installed, ALTERNATIVES.get(package, (package,)))), None)
 
 
-def _installed(package: str) -> bool:
+def _installed(package: str) -> str | None:
+    """The version of this very package."""
     try:
-        importlib.metadata.version(package)
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _extra(extra: str, wanted: list[str]) -> Finding:

@@ -154,8 +154,6 @@ class ModelSpec:
             raise ModelError(f"{origin}: missing fields {missing}, unknown fields {unknown}")
         try:
             return cls(**values)
-        except TypeError as error:
-            raise ModelError(f"{origin}: got a field of the wrong type ({error})") from None
         except ModelError as error:
             raise ModelError(f"{origin}: {error}") from None
 

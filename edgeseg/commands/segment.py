@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,7 +56,7 @@ def register(app: typer.Typer) -> None:
         # Of use for images as well: what it refuses is wrong for them, too.
         settings = StreamSettings(
             source=str(source),
-            sink=f"{output}/" if _is_folder(output) else str(output),
+            sink=f"{output}/" if _is_folder(output) else output,
             effect=effect,
             model=model,
             delegate=delegate,
@@ -78,8 +77,9 @@ def register(app: typer.Typer) -> None:
 
 def _is_folder(output: str) -> bool:
     """Whether an output is a folder: one that is there, or by its name."""
-    path = Path(output)
-    return output.endswith(("/", os.sep)) or not path.suffix or path.is_dir()
+    from ..runtime.sinks import is_folder
+
+    return is_folder(output) or not Path(output).suffix
 
 
 def _targets(source: Path, name: str, paths: list[Path]) -> list[Path]:

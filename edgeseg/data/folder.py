@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 
+# Share of a mask, of which more at 1 and none above are a foreground.
 LEAST_OF_ONES = 0.001
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -64,12 +65,17 @@ class Sample:
     def read_pair(self) -> tuple[np.ndarray, np.ndarray]:
         """Image and mask as above; InputError where the mask is of another size."""
         image, mask = self.read_image(), self.read_mask()
-        if mask.shape != image.shape[:2]:
-            raise InputError(
-                f"{self.mask}: got a mask of {mask.shape[1]}x{mask.shape[0]}, expected its image's "
-                f"{image.shape[1]}x{image.shape[0]}"
-            )
+        check_size(mask, image, self.mask)
         return image, mask
+
+
+def check_size(mask: np.ndarray, image: np.ndarray, path: Path | None) -> None:
+    """Raise InputError for a mask (H, W) of another size than its image (H, W, ...)."""
+    if mask.shape != image.shape[:2]:
+        raise InputError(
+            f"{path}: got a mask of {mask.shape[1]}x{mask.shape[0]}, expected its image's "
+            f"{image.shape[1]}x{image.shape[0]}"
+        )
 
 
 def check_range(mask: np.ndarray, path: Path) -> None:

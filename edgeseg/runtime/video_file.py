@@ -8,7 +8,6 @@ rewritten in the usual order, with the source's sound.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import os
 import shutil
@@ -54,7 +53,7 @@ class VideoSink(Sink):
         self._path = path
         self._fps = fps
         self._sound = sound
-        self._part = path
+        self._part: Path  # from the first picture on
         self._writer: FfmpegWriter | OpenCvWriter | None = None
         self._size = (0, 0)
         self.alpha = path.suffix.lower() in ALPHA_SUFFIXES
@@ -79,7 +78,7 @@ class VideoSink(Sink):
         self._writer.write(picture)
 
     def close(self) -> None:
-        """See Sink. The file gets its name here, also when it ends early."""
+        """See Sink. The file gets its name here, unless a whole one has it and this is a part."""
         if self._writer is None:
             return
         writer, self._writer = self._writer, None
@@ -219,16 +218,17 @@ def _reserved(path: Path, word: str) -> Path:
     What has such a name may be left of a killed process, and wanted. SinkError where nothing
     can be written there.
     """
-    for number in itertools.count(1):
-        beside = path.with_name(f"{path.stem}.{word}{number if number > 1 else ''}{path.suffix}")
+    beside, number = path.with_name(f"{path.stem}.{word}{path.suffix}"), 1
+    while True:
         try:
             beside.open("xb").close()
         except FileExistsError:
-            continue
+            number += 1
+            beside = path.with_name(f"{path.stem}.{word}{number}{path.suffix}")
         except OSError as error:
             raise SinkError(f"{path}: got {error.strerror}, expected a place to write to") from None
-        return beside
-    raise AssertionError("numbers do not end")
+        else:
+            return beside
 
 
 def ffmpeg() -> str | None:

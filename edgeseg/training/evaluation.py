@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.dataset import IGNORE, Labelled
+from ..data.folder import check_size
 from ..errors import InputError, ModelError, require
 from ..metrics.boundary import boundary_f
 from ..spec import ModelSpec, load_model
@@ -109,11 +110,7 @@ def evaluate(
     outlines: list[list[float]] = [[] for _ in range(classes)]
     for sample in samples:
         image, truth = sample.read_image(), sample.read_labels()
-        if truth.shape != image.shape[:2]:
-            raise InputError(
-                f"{sample.mask}: got a mask of {truth.shape[1]}x{truth.shape[0]}, expected its "
-                f"image's {image.shape[1]}x{image.shape[0]}"
-            )
+        check_size(truth, image, sample.mask)
         predicted = predict_classes(finite, spec, image, tile=tile)
         confusion.add(truth, predicted)
         counted = truth != IGNORE

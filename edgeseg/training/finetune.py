@@ -14,7 +14,7 @@ from rich.progress import Progress
 from ..errors import InputError, require
 from ..models.weights import load_weights
 from .config import StageConfig, TrainConfig
-from .losses import EPSILON, enlarged
+from .losses import enlarged, log_odds
 from .sources import make_network
 from .task import Task
 
@@ -90,8 +90,7 @@ def float_answer(teacher: Any, tensor: np.ndarray, enlarge: int) -> np.ndarray:
     if enlarge == 1:
         return answer
     ops = require("keras", extra="train").ops
-    inner = np.clip(answer, EPSILON, 1 - EPSILON)
-    return np.asarray(ops.sigmoid(enlarged(ops, np.log(inner) - np.log1p(-inner), enlarge)))
+    return np.asarray(ops.sigmoid(enlarged(ops, log_odds(ops, answer), enlarge)))
 
 
 def _with_distillation(task: Task) -> Task:

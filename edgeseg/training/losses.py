@@ -92,6 +92,12 @@ def binary_focal(ops: Any, logits: Tensor, truth: Tensor, gamma: float) -> Tenso
     return wrong**gamma * binary_cross_entropy(ops, logits, truth)
 
 
+def log_odds(ops: Any, probabilities: Tensor) -> Tensor:
+    """Logits of probabilities in [0, 1], of any shape, kept from becoming infinite."""
+    inner = ops.clip(probabilities, EPSILON, 1 - EPSILON)
+    return ops.log(inner) - ops.log(1 - inner)
+
+
 def binary_distillation(
     ops: Any, logits: Tensor, teacher: Tensor, temperature: float = 1.0
 ) -> Tensor:
@@ -99,8 +105,7 @@ def binary_distillation(
 
     logits: float32 (N, h, w, 1); teacher: probabilities of the same shape.
     """
-    inner = ops.clip(teacher, EPSILON, 1 - EPSILON)
-    soft = ops.sigmoid((ops.log(inner) - ops.log(1 - inner)) / temperature)
+    soft = ops.sigmoid(log_odds(ops, teacher) / temperature)
     return temperature**2 * binary_cross_entropy(ops, logits / temperature, soft)
 
 

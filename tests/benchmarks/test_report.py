@@ -6,6 +6,7 @@ import csv
 import json
 import zipfile
 
+import cv2
 import numpy as np
 import pytest
 from edgeseg.benchmarks import groups, peers, video
@@ -167,6 +168,16 @@ def test_video_scores_by_hand():
     assert found["flicker"] == pytest.approx(100)
     assert found["iou"] == pytest.approx(0.5)
     assert found["flicker_over_time"] == pytest.approx([100])
+
+
+def test_a_sequences_mask_of_another_size_is_named(tmp_path):
+    for kind, width in (("images", 16), ("masks", 12)):
+        (tmp_path / kind).mkdir()
+        cv2.imwrite(str(tmp_path / kind / "00000.png"), np.full((16, width), 255, np.uint8))
+    (clip,) = video.read_sequences([tmp_path])
+    subject = Subject("s", "peer", segment=lambda frame: np.zeros(frame.shape[:2], bool))
+    with pytest.raises(InputError, match=r"00000\.png: got a mask of 12x16, expected its image's"):
+        video.measure(subject, clip, video.NONE, lambda: None)
 
 
 def test_peer_files_and_wheels(tmp_path, monkeypatch):
