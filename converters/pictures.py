@@ -53,15 +53,18 @@ def read_clip(folder: str | Path, *, limit: int, side: int = 640) -> list[Pictur
     Raises InputError for frames of several sizes.
     """
     paths, masks = _paths(Path(folder))
-    clip = [_read(path, masks) for path in paths[:limit]]
-    for picture in clip:
-        if picture.frame.shape != clip[0].frame.shape:
-            sizes = [f"{p.frame.shape[1]}x{p.frame.shape[0]}" for p in (picture, clip[0])]
+    first, clip = None, []
+    for path in paths[:limit]:
+        picture = _read(path, masks)
+        first = first or picture
+        if picture.frame.shape != first.frame.shape:
+            sizes = [f"{p.frame.shape[1]}x{p.frame.shape[0]}" for p in (picture, first)]
             raise InputError(
-                f"{picture.path}: got a frame of {sizes[0]}, expected {sizes[1]} like the first of "
-                "the clip"
+                f"{path}: got a frame of {sizes[0]}, expected {sizes[1]} like the first of the clip"
             )
-    return [_scaled(picture, side) for picture in clip]
+        # Scaled at once: the frames of a long clip do not fit into memory as they are.
+        clip.append(_scaled(picture, side))
+    return clip
 
 
 def _paths(folder: Path) -> tuple[list[Path], Path | None]:
