@@ -14,7 +14,7 @@ al. 2022). The file that is written is the `teacher` of a training configuration
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +210,9 @@ def _command(
     share: float = typer.Option(Looks.deeplab, min=0.0, help="Of DeepLab's log odds."),
     deeplab_size: int = typer.Option(Looks.deeplab_size, help="Side of its input, 16 n + 1."),
     shift: float = typer.Option(Looks.shift, help="Added to the log odds, with DeepLab."),
+    mixed_precision: bool = typer.Option(
+        False, help="Compute in bfloat16, for a GPU; by default as in CONFIG."
+    ),
 ) -> None:
     given = bool(scale or mirrored)
     looks = Looks(
@@ -222,7 +225,10 @@ def _command(
     )
 
     def run() -> int:
-        return main(load_config(config), weights, output, looks, size=size, deeplab=deeplab)
+        network = load_config(config)
+        if mixed_precision:
+            network = replace(network, mixed_precision=True)
+        return main(network, weights, output, looks, size=size, deeplab=deeplab)
 
     raise typer.Exit(exit_code_of(run))
 
