@@ -248,6 +248,15 @@ def test_the_program_takes_the_looks_that_are_given(config, tmp_path):
     straight = make_looks(keras, config, tmp_path / "known.npz", ONE)
     turned = np.asarray(straight(image[:, :, ::-1]))[:, :, ::-1]
     np.testing.assert_allclose(made(image), turned, atol=1e-5)
+    assert made.get_layer("mirrored0").compute_dtype == "float32"
+    half = [*near[:2], "--mixed-precision", "-o", "made/half.keras"]
+    done = subprocess.run([*words, *half], **options)
+    assert done.returncode == 0, done.stderr
+    made = keras.saving.load_model(tmp_path / "made/half.keras", compile=False)
+    kinds = {layer.compute_dtype for layer in made.get_layer("mirrored0").layers if layer.weights}
+    assert kinds == {"bfloat16"}
+    assert made.output.dtype == "float32"
+    np.testing.assert_allclose(made(image), turned, atol=0.02)
     done = subprocess.run([*words, "-o", "looks.npz"], **options)
     assert done.returncode == 2
     assert "expected a name that ends with .keras" in done.stderr
