@@ -18,7 +18,7 @@ class Entry:
     """All that was measured of one subject; empty parts were not.
 
     accuracy: of `accuracy.summarise`. video: sequence -> measures of `video.score`;
-    video_unsmoothed: the same of our models without temporal filter. video_mean:
+    video_unsmoothed: the same of our models without temporal filter and focus. video_mean:
     means over sequences of both. speed: of `speed.summarise` in the first setting
     and of the whole way; speeds: of the network in all settings. groups: of
     `groups.summarise`. filters: temporal filter -> measures of `filters.measure`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -70,11 +71,21 @@ def accuracy_against_latency(report: Report, figure: Any) -> bool:
             label=entry.name,
         )
         drawn += 1
-    axes.set(xscale="log", xlabel="milliseconds an image (p50)", ylabel="mean IoU")
-    axes.grid(alpha=0.3, which="both")
+    axes.set(xscale="log", xlabel="milliseconds an image (median)", ylabel="mean IoU")
+    ticks = _ticks(*axes.get_xlim())
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
     if drawn:
         figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     return drawn > 0
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers on a logarithmic axis: matplotlib writes 2 ms as 2 x 10^0."""
+    steps = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if high < 10 * low else (1, 2, 5)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+    return [tick for n in powers for step in steps if low <= (tick := step * 10.0**n) <= high]
 
 
 def _milliseconds(entry: Entry) -> float | None:
@@ -98,6 +109,10 @@ def family_bars(report: Report, figure: Any) -> bool:
     for axes, (key, found) in zip(panels, kinds.items()):
         _bars(axes, report, measured, found, key)
         axes.set_title({"iou": "IoU, higher is better"}.get(key, "false area, lower is better"))
+        if key != "iou":
+            # In the tables it is a percentage, too.
+            ticker = require("matplotlib.ticker", extra="benchmark")
+            axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8
     )
@@ -184,7 +199,7 @@ def group_bars(report: Report, figure: Any) -> bool:
         axes.bar(names, shares, yerr=spread, color=colour(report, entry))
         gap = values["largest_gap"]["iou"]
         axes.set_title(f"{entry.name}: {attribute}, largest gap {gap:.3f}", fontsize=10)
-        axes.set_ylim(0, 1)
+        axes.set(ylim=(0, 1), ylabel="IoU")
     return True
 
 
