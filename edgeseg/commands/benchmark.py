@@ -20,7 +20,8 @@ def register(app: typer.Typer) -> None:
 
 def benchmark(
     models: Annotated[
-        list[str] | None, typer.Argument(help="Model files or bundled names; all bundled ones.")
+        list[str] | None,
+        typer.Argument(help="Model files or bundled names. Default: all bundled ones."),
     ] = None,
     data: Annotated[
         list[Path] | None, typer.Option(help="Folder with images/ and masks/; repeatable.")
@@ -31,7 +32,9 @@ def benchmark(
     ] = None,
     peer: Annotated[
         list[str] | None,
-        typer.Option(help="mediapipe, mediapipe=WHEEL, FILE.tflite or FILE.tflite=SPEC.json."),
+        typer.Option(
+            help="mediapipe, mediapipe=WHEEL, FILE.tflite or FILE.tflite=SPEC.json; repeatable."
+        ),
     ] = None,
     baselines: Annotated[bool, typer.Option("--baselines", help="Classical methods too.")] = False,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the report.")] = Path(
@@ -39,10 +42,10 @@ def benchmark(
     ),
     only: Annotated[str, typer.Option(help="One part: accuracy, speed or video.")] = "",
     threads: Annotated[
-        list[int] | None, typer.Option(min=1, help="Threads of the invoke; repeatable.")
+        list[int] | None, typer.Option(min=1, help="Threads of the invoke; repeatable. Default: 1.")
     ] = None,
     delegate: Annotated[
-        list[str] | None, typer.Option(help="cpu, gpu or edgetpu; repeatable.")
+        list[str] | None, typer.Option(help="auto, edgetpu, gpu or cpu; repeatable. Default: cpu.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=2, help="Rounds of the latency measurement.")] = 100,
     limit: Annotated[int, typer.Option(min=0, help="Images of each family; 0 for all.")] = 0,
@@ -62,10 +65,11 @@ def benchmark(
         Path | None, typer.Option(help="Older report.json; exit code 3 where something is worse.")
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="How much lower an IoU may be, absolute.")
+        float,
+        typer.Option(min=0, help="How much worse IoU, boundary F and false area may be, absolute."),
     ] = 0.005,
     speed_tolerance: Annotated[
-        float, typer.Option(min=0, help="How much slower it may be, as a share.")
+        float, typer.Option(min=0, help="How much slower a network may be, as a share.")
     ] = 0.10,
 ) -> None:
     """Measure accuracy, steadiness and speed; write report.html, report.json and report.csv."""
