@@ -31,7 +31,10 @@ def register(app: typer.Typer) -> None:
         ] = "mask",
         model: Annotated[str, typer.Option(help="Bundled name or path of a .tflite.")] = "person",
         delegate: Annotated[str, typer.Option(help="auto, edgetpu, gpu or cpu.")] = "auto",
-        threads: Annotated[int | None, typer.Option(help="Threads of the CPU kernels.")] = None,
+        threads: Annotated[
+            int | None,
+            typer.Option(help="Of the CPU kernels. Default: half of the processors, at most 4."),
+        ] = None,
         temporal: Annotated[
             str, typer.Option(help="For videos: none, ema, blend or flow.")
         ] = "flow",
