@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import importlib.metadata
 import importlib.util
@@ -27,7 +26,7 @@ def api_subjects(model: Path) -> list[Subject]:
     # Its native part logs every start to stderr.
     os.environ.setdefault("GLOG_minloglevel", "2")
     try:
-        segment = image_segmenter(model)
+        segment, close = image_segmenter(model)
     # The package fails in many ways where its native library or numpy does not fit.
     except Exception as error:
         reason = " ".join(str(error).split())
@@ -35,11 +34,16 @@ def api_subjects(model: Path) -> list[Subject]:
         return []
     version = importlib.metadata.version("mediapipe")
     note = f"ImageSegmenter task of mediapipe {version}, its own preprocessing and threads"
-    return [Subject("mediapipe-selfie-api", "peer", segment=segment, note=note)]
+    return [Subject("mediapipe-selfie-api", "peer", segment=segment, close=close, note=note)]
 
 
-def image_segmenter(model: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """uint8 (H, W, 3) BGR -> bool (H, W), by MediaPipe's ImageSegmenter in image mode."""
+def image_segmenter(
+    model: Path,
+) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], None]]:
+    """uint8 (H, W, 3) BGR -> bool (H, W), by MediaPipe's ImageSegmenter in image mode; its close.
+
+    Left to the interpreter's end it fails with a traceback: its threads are gone by then.
+    """
     mediapipe = importlib.import_module("mediapipe")
     tasks = importlib.import_module("mediapipe.tasks.python")
     vision = importlib.import_module("mediapipe.tasks.python.vision")
@@ -49,8 +53,6 @@ def image_segmenter(model: Path) -> Callable[[np.ndarray], np.ndarray]:
         output_category_mask=False,
     )
     segmenter = vision.ImageSegmenter.create_from_options(options)
-    # Left to the interpreter's end it fails: its module is gone by then.
-    atexit.register(segmenter.close)
 
     def segment(frame: np.ndarray) -> np.ndarray:
         rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
@@ -58,4 +60,4 @@ def image_segmenter(model: Path) -> Callable[[np.ndarray], np.ndarray]:
         confidence = segmenter.segment(image).confidence_masks[-1].numpy_view()
         return confidence.reshape(frame.shape[:2]) > THRESHOLD
 
-    return segment
+    return segment, segmenter.close

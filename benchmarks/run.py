@@ -36,6 +36,15 @@ IMAGE_NOTE = (
 def run(plan: Plan, *, command: str) -> tuple[Report, list[Case]]:
     """Measure what `plan` names. command: the command line, for the report."""
     subjects = gather(plan)
+    try:
+        return _run(plan, subjects, command=command)
+    finally:
+        for subject in subjects:
+            if subject.close is not None:
+                subject.close()
+
+
+def _run(plan: Plan, subjects: Sequence[Subject], *, command: str) -> tuple[Report, list[Case]]:
     samples = accuracy.read_folders(plan.data)
     clips = video.read_sequences(plan.video)
     by_image = groups.read_groups(plan.groups) if plan.groups else {}

@@ -26,8 +26,8 @@ class Subject:
 
     kind: "model", "peer" or "baseline". path, spec: of a TFLite model; None
     where there is no such file. segment: uint8 (H, W, 3) BGR -> bool (H, W), for
-    what is no model file. limit: at most so many images of each family, for the
-    slow ones; 0 means all. note: one line for the report.
+    what is no model file. close: gives back what `segment` holds. limit: at most so many
+    images of each family, for the slow ones; 0 means all. note: one line for the report.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Subject:
     path: Path | None = None
     spec: ModelSpec | None = None
     segment: Callable[[np.ndarray], Mask] | None = None
+    close: Callable[[], None] | None = None
     limit: int = 0
     note: str = ""
 

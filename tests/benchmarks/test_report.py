@@ -242,6 +242,22 @@ def test_peer_files_and_wheels(tmp_path, monkeypatch):
         peers.peer_subjects([f"{resolve('person')}={tmp_path / 'm.json'}"])
 
 
+def test_what_a_peer_holds_is_given_back(run, data, tmp_path, monkeypatch):
+    closed = []
+    peer = Subject(
+        "p",
+        "peer",
+        segment=lambda frame: np.zeros(frame.shape[:2], bool),
+        close=lambda: closed.append("p"),
+    )
+    monkeypatch.setattr("edgeseg.benchmarks.run.peer_subjects", lambda peers: [peer])
+    words = ("person", "--data", data, "--only", "accuracy")
+    assert run(*words, "-o", tmp_path).exit_code == 0
+    assert closed == ["p"]
+    assert run(*words, "--groups", tmp_path / "none.csv", "-o", tmp_path).exit_code != 0
+    assert closed == ["p", "p"]
+
+
 def test_names_are_made_distinct(tmp_path):
     subjects = [Subject("m", "model", tmp_path / "one" / "m.tflite"), Subject("m", "peer")]
     assert [s.name for s in with_distinct_names(subjects)] == ["m", "m (2)"]
