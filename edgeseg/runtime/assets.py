@@ -8,21 +8,32 @@ from pathlib import Path
 from ..errors import ModelError
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets"
-# Files beside NAME.tflite that hold the same network for one device: NAME_gpu.tflite has
-# float16 weights, NAME_edgetpu.tflite is what the Edge TPU compiler made of NAME.tflite.
-DEVICES = ("gpu", "edgetpu")
+# Files beside NAME.tflite that hold the same network for one device, the first that is there:
+# float16 weights for the GPU, and what the Edge TPU compiler made of NAME.tflite.
+DEVICES = {"gpu": ("gpu",), "edgetpu": ("edgetpu_compiled", "edgetpu")}
+# What `edgeseg convert` calls NAME.tflite.
+CONVERTED = "_int8"
 
 
 def bundled() -> list[str]:
     """Names of the models in the package, sorted; a model's files for one device are not listed."""
     names = (path.stem for path in FOLDER.glob("*.tflite"))
-    return sorted(name for name in names if not name.endswith(tuple(f"_{d}" for d in DEVICES)))
+    endings = tuple(f"_{ending}" for device in DEVICES.values() for ending in device)
+    return sorted(name for name in names if not name.endswith(endings))
 
 
 def variants(path: Path) -> Mapping[str, bytes]:
-    """The files beside a model that are for one device, by device."""
-    beside = {device: path.with_name(f"{path.stem}_{device}.tflite") for device in DEVICES}
-    return {device: file.read_bytes() for device, file in beside.items() if file.is_file()}
+    """The files beside a model that are for one device, by device.
+
+    Of NAME.tflite, and of NAME_int8.tflite as `edgeseg convert` writes it.
+    """
+    name, found = path.stem.removesuffix(CONVERTED), {}
+    for device, endings in DEVICES.items():
+        beside = (path.with_name(f"{name}_{ending}.tflite") for ending in endings)
+        file = next((file for file in beside if file.is_file()), None)
+        if file is not None:
+            found[device] = file.read_bytes()
+    return found
 
 
 def resolve(model: str | Path) -> Path:

@@ -98,7 +98,8 @@ def measure(
                 times.append((time.perf_counter() - start) * 1000)
             rest = max(0.0, statistics.median(times[1:]) - network)
             if segmenter.focuses:
-                rest += network / segmenter.glance_every
+                # After so many frames without one comes a frame with it.
+                rest += network / (segmenter.glance_every + 1)
             size = (segmenter.spec.width, segmenter.spec.height)
             candidates.append(Candidate(name, size, network, rest))
     return candidates

@@ -72,4 +72,4 @@ def test_glances_are_paid_for_where_there_are_any(monkeypatch, focus, every) -> 
     opened = functools.partial(Segmenter, focus=focus, glance_every=every)
     frame = np.zeros((120, 160, 3), np.uint8)
     found = measure(["person"], effect, frame, opened=opened)
-    assert found[0].rest_ms == (1e6 / every if focus else 0)
+    assert found[0].rest_ms == (1e6 / (every + 1) if focus else 0)

@@ -215,3 +215,10 @@ def test_files_for_one_device_are_variants_of_a_model(tmp_path, monkeypatch) -> 
     assert assets.bundled() == ["a", "b"]
     assert assets.variants(assets.resolve("a")) == {"gpu": b"a_gpu"}
     assert assets.variants(assets.resolve("b")) == {"edgetpu": b"b_edgetpu"}
+
+
+def test_files_for_one_device_are_found_by_the_names_that_convert_gives(tmp_path) -> None:
+    for name in ("a_int8", "a_gpu", "a_edgetpu", "a_edgetpu_compiled"):
+        (tmp_path / f"{name}.tflite").write_bytes(name.encode())
+    found = assets.variants(tmp_path / "a_int8.tflite")
+    assert found == {"gpu": b"a_gpu", "edgetpu": b"a_edgetpu_compiled"}
