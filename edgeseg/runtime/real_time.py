@@ -26,7 +26,8 @@ class RealTime(Sink):
         """See Sink."""
         now = time.monotonic()
         self._start = now if self._start is None else self._start
-        due = int((now - self._start) * self._fps + 1e-3) + 1
+        # To the nearest: frames that come a little early or late are neither left out nor doubled.
+        due = round((now - self._start) * self._fps) + 1
         # After a long pause the clock starts anew: it does not become a still picture.
         if due - self._written > self._fps:
             self._start, due, self._written = now, 1, 0

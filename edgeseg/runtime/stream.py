@@ -58,12 +58,15 @@ class Stream:
             self._effect = self._make_effect(settings.effect)
             self._segmenter, choice = self._open_segmenter()
             self._picture = self._make_picture()
+            options = self._options()
+            if isinstance(self._sink, VideoSink) and self._source.live and not options.every_frame:
+                self._sink = RealTime(self._sink, fps=self._source.fps or 30.0)
             self._pipeline = Pipeline(
                 self._source,
                 self._segmenter,
                 self._effect,
                 self._sink,
-                options=self._options(),
+                options=options,
                 observer=self._observe,
                 log=LineLog(sys.stderr) if settings.stats == "-" else None,
                 choice=choice,
@@ -213,8 +216,6 @@ class Stream:
         every = settings.every_frame
         if every is None:
             every = not self._source.live
-        if isinstance(self._sink, VideoSink) and self._source.live and not every:
-            self._sink = RealTime(self._sink, fps=self._source.fps or 30.0)
         return Options(
             every_frame=every,
             frames=settings.frames,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from edgeseg.runtime.pipeline import Options, Pipeline
 from edgeseg.runtime.sink import Sink
 from edgeseg.runtime.source import Source
 from edgeseg.runtime.statistics import STAGES, Statistics
-from edgeseg.runtime.stream import Stream
+from edgeseg.runtime.stream import Stream, run_stream
 from edgeseg.runtime.stream_settings import StreamSettings
 
 SPEC = ModelSpec(name="fake", width=32, height=32)
@@ -406,3 +407,16 @@ def test_m_shows_the_mask_and_returns_to_the_effect_before() -> None:
             stream.on_key(key)
             shown.append(stream.status().split()[7])
     assert shown == ["mask", "blur", "replace", "mask", "replace"]
+
+
+def test_a_recording_lasts_as_long_as_the_live_source_that_is_slower_than_it_says(
+    monkeypatch, tmp_path
+) -> None:
+    camera = Frames(5, pause=0.2)
+    camera.live, camera.fps = True, 30.0
+    monkeypatch.setattr("edgeseg.runtime.stream.open_source", lambda *_, **__: camera)
+    path = tmp_path / "out.mp4"
+    summary = run_stream(StreamSettings(source="0", sink=str(path), effect="none"))
+    assert summary.frames == 5
+    frames = cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)
+    assert 20 <= frames <= 30, "0.8 s between the first and the last"

@@ -535,6 +535,19 @@ def test_real_time_fills_gaps_and_survives_a_long_pause(monkeypatch: pytest.Monk
     assert sink.count == 7
 
 
+def test_real_time_neither_drops_nor_doubles_what_is_a_little_early_or_late(monkeypatch) -> None:
+    from edgeseg.runtime import real_time
+
+    now = {"t": 0.0}
+    monkeypatch.setattr(real_time.time, "monotonic", lambda: now["t"])
+    sink = Counting()
+    timed = RealTime(sink, fps=10)
+    for number in range(40):
+        now["t"] = number / 10 + 0.02 * (-1) ** number
+        timed.write(picture(1))
+        assert sink.count == number + 1
+
+
 def test_ffmpeg_reports_its_reason(tmp_path: Path) -> None:
     if shutil.which("ffmpeg") is None:
         pytest.skip("no ffmpeg on PATH")
