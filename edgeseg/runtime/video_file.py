@@ -56,6 +56,7 @@ class VideoSink(Sink):
         self._part: Path  # from the first picture on
         self._writer: FfmpegWriter | OpenCvWriter | None = None
         self._size = (0, 0)
+        self._count = 0
         self.alpha = path.suffix.lower() in ALPHA_SUFFIXES
         if ffmpeg() is None:
             lost = "no sound and no alpha" if self.alpha else "no sound"
@@ -76,6 +77,7 @@ class VideoSink(Sink):
         if (picture.shape[1], picture.shape[0]) != self._size:
             picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
         self._writer.write(picture)
+        self._count += 1
 
     def close(self) -> None:
         """See Sink. The file gets its name here, unless a whole one has it and this is a part."""
@@ -114,7 +116,7 @@ class VideoSink(Sink):
         """Rewrite the fragments in the usual order, or rename them where that fails."""
         if ffmpeg() is not None:
             ordered = _reserved(self._path, "ordered")
-            if _rewrite(self._part, self._sound, ordered):
+            if _rewrite(self._part, self._sound, ordered, self._count / self._fps):
                 os.replace(ordered, self._path)
                 self._part.unlink(missing_ok=True)
                 return
@@ -253,11 +255,12 @@ def _codec(suffix: str, *, alpha: bool) -> list[str]:
     return [*h264, "-g", "30", *even, *(FRAGMENTED if suffix in (".mp4", ".mov") else [])]
 
 
-def _rewrite(part: Path, sound: Path | None, target: Path) -> bool:
-    """Copy the picture and encode the sound; False where ffmpeg cannot."""
+def _rewrite(part: Path, sound: Path | None, target: Path, seconds: float) -> bool:
+    """Copy the picture and encode `seconds` of the sound; False where ffmpeg cannot."""
     codec = {".mkv": "copy", ".webm": "libopus"}.get(part.suffix.lower(), "aac")
-    extra = ["-i", str(sound)] if sound is not None else []
-    maps = ["-map", "0:v", "-map", "1:a?", "-c:a", codec, "-shortest"] if extra else ["-map", "0:v"]
+    # Not "-shortest", by which sound that ends early would end the picture as well.
+    extra = ["-t", f"{seconds:.6f}", "-i", str(sound)] if sound is not None else []
+    maps = ["-map", "0:v", "-map", "1:a?", "-c:a", codec] if extra else ["-map", "0:v"]
     faststart = ["-movflags", "+faststart"]
     # The sound begins a little before 0, and an .avi would show its first frame twice as long.
     early = ["-avoid_negative_ts", "disabled"]
@@ -276,7 +279,7 @@ def _rewrite(part: Path, sound: Path | None, target: Path) -> bool:
     except subprocess.TimeoutExpired:
         return False
     failed = done.returncode != 0 or _names(done.stderr, target)
-    if failed and sound is not None and _rewrite(part, None, target):
+    if failed and sound is not None and _rewrite(part, None, target, seconds):
         log.warning("%s: its sound could not be taken over", sound)
         return True
     return not failed

@@ -148,6 +148,20 @@ def test_an_avi_with_sound_has_even_times(tmp_path: Path) -> None:
     np.testing.assert_allclose(times, np.arange(5) / 10, atol=1e-3)
 
 
+@needs_ffmpeg
+@pytest.mark.parametrize("heard_s", [0.3, 3])
+def test_sound_is_as_long_as_the_picture_at_most(tmp_path: Path, heard_s: float) -> None:
+    source, path = tmp_path / "talk.mp4", tmp_path / "out.mp4"
+    tone = ["-f", "lavfi", "-i", f"sine=d={heard_s}", "-c:a", "aac"]
+    subprocess.run(["ffmpeg", "-loglevel", "error", *tone, str(source)], check=True)
+    sink = VideoSink(path, fps=10, sound=source)
+    for level in range(0, 200, 10):
+        sink.write(picture(level))
+    sink.close()
+    assert len(levels_in(path)) == 20, "sound that ends early ends no picture"
+    assert float(probe(path, "format=duration")[-1]) == pytest.approx(2, abs=0.05)
+
+
 def test_the_source_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"precious")
