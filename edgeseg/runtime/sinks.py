@@ -80,7 +80,8 @@ def write_image(path: Path, picture: np.ndarray) -> None:
         beside.write_bytes(data.tobytes())
         os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise SinkError(f"{path}: got {error.strerror} when writing it") from None
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -77,6 +77,8 @@ class Summary:
             beside.write_text(self.to_json() + "\n", encoding="utf-8")
             os.replace(beside, path)
         except OSError as error:
+            with suppress(OSError):
+                beside.unlink()
             raise SinkError(f"stats: cannot write {path} ({error.strerror})") from None
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, SourceError
+from ..errors import EdgesegError, InputError, SourceError
 from ..spec import load_model
 from . import assets, budget
+from .background import open_background
 from .effects import EFFECTS, Effect, make_effect
 from .overwriting import refuse_numbering_over, refuse_overwriting
 from .pipeline import Options, Pipeline
@@ -46,6 +47,8 @@ class Stream:
         # What "m" returns to.
         self._unmasked = settings.effect if settings.effect != "mask" else "none"
         _check_paths(settings)
+        # Whatever the effect: a key may ask for another one later.
+        open_background(settings.background)
         self._source = _source(settings)
         try:
             self._sink = self._open_sink()
@@ -105,7 +108,13 @@ class Stream:
         return min(known) if known else None
 
     def on_key(self, key: str) -> None:
-        """What the window's keys do; see `window.KEYS`."""
+        """What the window's keys do; see `window.KEYS`. What fails is told and ends nothing."""
+        try:
+            self._obey(key)
+        except EdgesegError as error:
+            print(f"edgeseg: {error}", file=sys.stderr)
+
+    def _obey(self, key: str) -> None:
         if key == "q":
             self._pipeline.stop()
         elif key == "e":
@@ -150,14 +159,15 @@ class Stream:
         self._pipeline.effect = self._make_effect(name)
 
     def _make_effect(self, name: str) -> Effect:
-        self._shown = name
-        return make_effect(
+        effect = make_effect(
             name,
             spec=load_model(assets.resolve(self.settings.model))[1],
             background=self.settings.background,
             blur=self.settings.blur,
             alpha=self._sink.alpha,
         )
+        self._shown = name
+        return effect
 
     def _open_sink(self) -> Sink:
         return open_sink(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeseg import ModelSpec, Segmenter, SinkError, SourceError
+from edgeseg import InputError, ModelSpec, Segmenter, SinkError, SourceError
 from edgeseg.runtime.effects import Effect, make_effect
 from edgeseg.runtime.handoff import Finished, Handoff
 from edgeseg.runtime.pipeline import Options, Pipeline
@@ -420,3 +420,20 @@ def test_a_recording_lasts_as_long_as_the_live_source_that_is_slower_than_it_say
     assert summary.frames == 5
     frames = cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)
     assert 20 <= frames <= 30, "0.8 s between the first and the last"
+
+
+def test_a_screenshot_that_cannot_be_written_ends_no_stream(tmp_path, monkeypatch, capsys) -> None:
+    camera = Frames(3)
+    monkeypatch.setattr("edgeseg.runtime.stream.open_source", lambda *_, **__: camera)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.strftime", lambda _: "away/edgeseg.png")
+    (tmp_path / "away").write_bytes(b"a file where a folder would be")
+    with Stream(StreamSettings(source="0", sink="none", effect="none")) as stream:
+        stream.on_frame = lambda _: stream.on_key("s")
+        assert stream.run().frames == 3
+    assert "edgeseg: away/edgeseg.png: got" in capsys.readouterr().err
+
+
+def test_a_background_is_checked_whatever_the_effect() -> None:
+    with pytest.raises(InputError, match=r"background: got 'missing\.jpg'"):
+        Stream(StreamSettings(source="sample", sink="none", background="missing.jpg"))
