@@ -11,13 +11,16 @@ import sys
 from pathlib import Path
 
 import edgeseg
+
+# All else is imported where it is used, for Ctrl-C while that loads is one line, too.
 from edgeseg.runtime.console import exit_code_of
-from edgeseg.runtime.effects import EFFECTS
-from edgeseg.runtime.images import segment_image
 
 
 def main() -> int:
     """Segment one image, say where its segments are."""
+    from edgeseg.runtime.effects import EFFECTS
+    from edgeseg.runtime.images import segment_image
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -8,14 +8,16 @@ from __future__ import annotations
 import argparse
 import sys
 
+# All else is imported where it is used, for Ctrl-C while that loads is one line, too.
 from edgeseg.runtime.console import exit_code_of, report
-from edgeseg.runtime.effects import EFFECTS
-from edgeseg.runtime.stream import run_stream
-from edgeseg.runtime.stream_settings import StreamSettings
 
 
 def main() -> int:
     """Run a video file through an effect."""
+    from edgeseg.runtime.effects import EFFECTS
+    from edgeseg.runtime.stream import run_stream
+    from edgeseg.runtime.stream_settings import StreamSettings
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -11,16 +11,16 @@ import argparse
 import sys
 from pathlib import Path
 
+# All else is imported where it is used, for Ctrl-C while that loads is one line, too.
 from edgeseg.runtime.console import exit_code_of, report
-from edgeseg.runtime.effects import EFFECTS
-from edgeseg.runtime.sources import parse_size
-from edgeseg.runtime.stream import run_stream
-from edgeseg.runtime.stream_settings import StreamSettings
-from edgeseg.runtime.temporal import FILTERS
 
 
 def parser() -> argparse.ArgumentParser:
     """The options; their defaults are those of StreamSettings."""
+    from edgeseg.runtime.effects import EFFECTS
+    from edgeseg.runtime.stream_settings import StreamSettings
+    from edgeseg.runtime.temporal import FILTERS
+
     default = StreamSettings()
     text = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -93,6 +93,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Run the stream that the command line asks for."""
+    from edgeseg.runtime.sources import parse_size
+    from edgeseg.runtime.stream import run_stream
+    from edgeseg.runtime.stream_settings import StreamSettings
+
     given = parser().parse_args()
     settings = StreamSettings(
         source=given.source,

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .errors import EdgesegError
+from .runtime.console import exit_code_of
 
 # In the order in which `edgeseg --help` lists them.
 COMMANDS = (
@@ -61,14 +61,4 @@ def main() -> None:
         # Names of files are in more alphabets than a pipe's encoding may have.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    try:
-        app()
-    except EdgesegError as error:
-        print(f"edgeseg: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        # A disk that is full, a folder that is gone: not what a traceback explains.
-        if error.filename is None:
-            raise
-        print(f"edgeseg: {error.filename}: got {error.strerror}", file=sys.stderr)
-        sys.exit(EdgesegError.exit_code)
+    sys.exit(exit_code_of(app))

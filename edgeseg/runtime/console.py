@@ -1,23 +1,35 @@
-"""How a program of ours ends: one line for an error, a few for a summary, an exit code."""
+"""How a program of ours ends: one line for an error, a few for a summary, an exit code.
+
+Brings nothing that takes long to import: a program can be interrupted from its beginning.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from ..errors import EdgesegError
-from .statistics import STAGES, Summary
+
+if TYPE_CHECKING:
+    from .statistics import Summary
 
 # What a shell expects of a program that Ctrl-C has ended.
 INTERRUPTED = 130
 
 
 def exit_code_of(work: Callable[[], int]) -> int:
-    """Run a program; an error of ours becomes one line on stderr and its exit code."""
+    """Run a program; an error of ours becomes one line on stderr and its exit code.
+
+    So do Ctrl-C and SIGTERM, and a file that the system refuses.
+    """
     try:
-        return work()
+        with _terminable():
+            return work()
     except EdgesegError as error:
         print(f"edgeseg: {error}", file=sys.stderr)
         return error.exit_code
@@ -29,6 +41,24 @@ def exit_code_of(work: Callable[[], int]) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"edgeseg: {error.filename}: got {error.strerror}", file=sys.stderr)
+        return EdgesegError.exit_code
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM is an exception like Ctrl-C's, so that what is half made is cleared away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def report(summary: Summary) -> int:
@@ -42,6 +72,8 @@ def report(summary: Summary) -> int:
 
 def lines(summary: Summary) -> list[str]:
     """FPS, model, delegate and the time of every stage, as text."""
+    from .statistics import STAGES
+
     devices = ", ".join(f"{count} {name}" for name, count in summary.ops_per_device.items())
     text = [
         f"model     {summary.model}, {summary.interpreter}, {summary.threads} thread(s)",
