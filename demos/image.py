@@ -2,6 +2,7 @@
 
 python demos/image.py photo.jpg mask.png
 python demos/image.py photo.jpg cut.png --effect cutout
+python demos/image.py photo.jpg masks/
 """
 
 from __future__ import annotations
@@ -20,19 +21,23 @@ def main() -> int:
     """Segment one image, say where its segments are."""
     from edgeseg.runtime.effects import EFFECTS
     from edgeseg.runtime.images import segment_image
+    from edgeseg.runtime.sinks import is_folder
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("image", type=Path)
-    parser.add_argument("output", type=Path)
+    parser.add_argument("output", help="image, or folder: one that is there or with / at its end")
     parser.add_argument("--effect", default="mask", choices=EFFECTS)
     parser.add_argument("--background", default="#2e7d4f", help="for replace: #rrggbb or an image")
     parser.add_argument("--model", default="person", help="bundled name or path of a .tflite")
     given = parser.parse_args()
+    output = Path(given.output)
+    if is_folder(given.output):
+        output /= f"{given.image.stem}.png"
     with edgeseg.Segmenter(given.model) as segmenter:
         answer = segment_image(
-            segmenter, given.image, given.output, effect=given.effect, background=given.background
+            segmenter, given.image, output, effect=given.effect, background=given.background
         )
     found = edgeseg.boxes(answer.mask, smallest=64)
     for box in found:

@@ -213,6 +213,14 @@ def test_image_demo_prints_boxes(run, demos: Path, photo: Path, tmp_path: Path) 
     assert cv2.imread(str(tmp_path / "cut.png"), cv2.IMREAD_UNCHANGED).shape == (240, 320, 4)
 
 
+def test_image_demo_writes_into_a_folder(run, demos: Path, photo: Path, tmp_path: Path) -> None:
+    for name in ("new/", "new"):
+        done = run(demos / "image.py", photo, name)
+        assert done.returncode == 0, done.stderr
+        assert [path.name for path in (tmp_path / "new").iterdir()] == ["photo.png"]
+        (tmp_path / "new" / "photo.png").unlink()
+
+
 def test_a_photo_is_not_written_over(run, demos: Path, photo: Path) -> None:
     before = photo.read_bytes()
     done = run(demos / "image.py", photo, photo)
