@@ -27,6 +27,8 @@ from .temporal import make_filter
 from .watchdog import Guarded
 
 DEFAULT_TEMPORAL = "flow"
+# Frames whose proportions differ by more than this share are no successors of one another.
+SAME_SHAPE = 0.02
 
 
 class Segmenter:
@@ -93,6 +95,7 @@ class Segmenter:
         self._remembered = WHOLE
         self._squeeze = Squeeze(self.spec)
         self._cut = SceneCut()
+        self._aspect: float | None = None
         self._blobs = BlobFilter()
         self._audit = Audit()
         self._cadence = cadence
@@ -153,6 +156,7 @@ class Segmenter:
         """Forget the frames before: a cut, a new image."""
         self.resets["asked"] += 1
         self._cut.reset()
+        self._aspect = None
         self._forget()
 
     def close(self) -> None:
@@ -193,7 +197,8 @@ class Segmenter:
         view = ahead
         if view is None or view.region != self._focus.region:
             view = self.look(frame)
-        cut = self._cut(view.thumbnail)
+        reshaped = self._reshaped(*view.size)
+        cut = self._cut(view.thumbnail) or reshaped
         if cut:
             self.resets["cut"] += 1
         if cut or (self._focuses and self._focus.fresh):
@@ -264,6 +269,11 @@ class Segmenter:
     def _track(self, frame: np.ndarray) -> np.ndarray:
         view = self.view(frame)
         return self.steady(self.scores(view), view)
+
+    def _reshaped(self, width: int, height: int) -> bool:
+        """Whether frames have other proportions than before: a phone was turned, say."""
+        before, self._aspect = self._aspect, width / height
+        return before is not None and abs(self._aspect / before - 1) > SAME_SHAPE
 
     def _begin(self, view: View) -> View:
         """The first view of a scene; by a glance at the whole frame, for a photo has no second.

@@ -259,6 +259,22 @@ def test_a_cut_is_seen_whole_at_once(wide) -> None:
     assert iou(mask > 0.5, other[..., 0] > 127) > 0.9
 
 
+def test_frames_of_another_shape_begin_a_scene_and_those_of_another_size_do_not(wide) -> None:
+    """The part of a wide frame that was looked at is another one of an upright frame."""
+    segmenter, _ = wide(temporal="flow")
+    frame = bright((400, 100, 460, 250))
+    for scale in (1, 1, 1, 0.5, 1.5):
+        segmenter.segment(cv2.resize(frame, None, fx=scale, fy=scale))
+    assert segmenter.resets["cut"] == 0
+    upright = np.ascontiguousarray(frame[:, 200:440])
+    mask = segmenter.segment(upright)
+    assert segmenter.resets["cut"] == 1
+    assert iou(mask > 0.5, upright[..., 0] > 127) > 0.9
+    segmenter.reset()
+    segmenter.segment(frame)
+    assert segmenter.resets["cut"] == 1, "after a reset there is nothing to be compared with"
+
+
 def test_a_region_that_grows_is_no_cut(wide) -> None:
     """What comes into view is bright, as bright as another scene might be."""
     segmenter, _ = wide(temporal="flow")
