@@ -283,14 +283,29 @@ def sane_fps(fps: float) -> float:
     return fps if 1 <= fps <= 240 else 30.0
 
 
+class _Quiet:
+    """How many threads want OpenCV to be quiet, and the level of before."""
+
+    lock = threading.Lock()
+    wanted = 0
+    level = SILENT
+
+
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from logging what is about to be told in one line of ours."""
     # OpenCV has them in the one place up to 4.12 and in the other from 4.13 on.
     logging: Any = getattr(cv2.utils, "logging", cv2)
-    level = logging.getLogLevel()
-    logging.setLogLevel(SILENT)
+    with _Quiet.lock:
+        if not _Quiet.wanted:
+            _Quiet.level = logging.getLogLevel()
+            logging.setLogLevel(SILENT)
+        _Quiet.wanted += 1
     try:
         yield
     finally:
-        logging.setLogLevel(level)
+        # The last one to leave: another thread's level would be the silence of this one.
+        with _Quiet.lock:
+            _Quiet.wanted -= 1
+            if not _Quiet.wanted:
+                logging.setLogLevel(_Quiet.level)

@@ -72,7 +72,10 @@ def write_image(path: Path, picture: np.ndarray) -> None:
     with quiet_opencv(), contextlib.suppress(cv2.error):
         ok, data = cv2.imencode(path.suffix or ".png", picture)
     if not ok:
-        raise _unknown_format(path)
+        raise SinkError(
+            f"{path}: got {path.suffix!r} for {picture.shape[1]}x{picture.shape[0]} pixels, "
+            "expected .png, or .jpg or .webp where their limits of size allow it"
+        )
     check_image_path(path)
     beside = path.with_name(path.name + ".part")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError, SourceError
-from .capture import Camera, Stream, VideoFile
+from .capture import Camera, Stream, VideoFile, quiet_opencv
 from .sample import Sample
 from .source import Source
 
@@ -114,7 +115,10 @@ def read_image(path: Path) -> np.ndarray:
         raise SourceError(f"{path}: got no readable file ({error.strerror})") from None
     if data.size == 0:
         raise SourceError(f"{path}: got an empty file, expected an image")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    image = None
+    # OpenCV raises for one that says it is larger than OpenCV takes.
+    with quiet_opencv(), contextlib.suppress(cv2.error):
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     if image is None:
         raise SourceError(f"{path}: got something that is no image OpenCV can read")
     return image

@@ -378,6 +378,11 @@ def test_image_in_an_unknown_format(tmp_path: Path, name: str, capfd) -> None:
     assert capfd.readouterr().err == ""
 
 
+def test_a_picture_too_large_for_its_format_is_told_by_its_size(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"got '\.jpg' for 70000x1 pixels, expected \.png, or"):
+        write_image(tmp_path / "wide.jpg", picture(1, width=70000, height=1))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_an_image_does_not_take_the_place_of_a_device(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")

@@ -6,9 +6,11 @@ import functools
 import http.server
 import os
 import socket
+import struct
 import threading
 import time
 import types
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from edgeseg.runtime import capture
 from edgeseg.runtime.capture import Camera, Stream, quiet_opencv
 from edgeseg.runtime.sample import Sample
 from edgeseg.runtime.source import Source
-from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size
+from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size, read_image
 
 
 def frames_of(source: Source) -> list[np.ndarray]:
@@ -327,6 +329,31 @@ def test_opencv_is_quiet_wherever_it_has_its_level(monkeypatch, place: str) -> N
     with quiet_opencv():
         assert levels[-1] == 0
     assert levels == [3, 0, 3]
+
+
+def test_two_threads_that_keep_opencv_quiet_leave_its_level() -> None:
+    logging = getattr(cv2.utils, "logging", cv2)
+    level = logging.getLogLevel()
+    one, other = quiet_opencv(), quiet_opencv()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert logging.getLogLevel() == 0
+    other.__exit__(None, None, None)
+    assert logging.getLogLevel() == level
+
+
+def test_an_image_that_is_larger_than_opencv_takes_is_an_error_of_ours(tmp_path, capfd) -> None:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        body = name + data
+        return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 65000, 65000, 8, 0, 0, 0, 0))
+    path = tmp_path / "large.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")))
+    with pytest.raises(SourceError, match=r"large\.png: got something that is no image"):
+        read_image(path)
+    assert capfd.readouterr().err == ""
 
 
 def test_raw_frames_on_windows_are_refused_in_one_line(monkeypatch) -> None:
