@@ -31,6 +31,8 @@ LONGEST_PAUSE_S = 4.0
 STEADY_S = 5.0
 # A file whose last frame comes before this share of the time it states is told of.
 WHOLE = 0.9
+# Frames a second that are believed, from a slide show to a fast camera.
+SLOWEST, FASTEST = 1 / 60, 240
 
 
 class VideoFile(Source):
@@ -280,7 +282,7 @@ def _tell_cut_off(description: str, what: str) -> None:
 
 def sane_fps(fps: float) -> float:
     """The rate a container or driver states, or 30 where it states nonsense."""
-    return fps if 1 <= fps <= 240 else 30.0
+    return fps if SLOWEST <= fps <= FASTEST else 30.0
 
 
 class _Quiet:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -204,6 +205,7 @@ class Paced(Source):
         self.sound = source.sound
         self.count = source.count
         self._due: float | None = None
+        self._leaving = threading.Event()
 
     def read(self) -> np.ndarray | None:
         """See Source."""
@@ -212,7 +214,7 @@ class Paced(Source):
         # A late frame starts a new beat: catching up would be a burst.
         self._due = now if self._due is None else max(self._due + 1 / (self.fps or 30), now - 0.1)
         if self._due > now:
-            time.sleep(self._due - now)
+            self._leaving.wait(self._due - now)
         return frame
 
     def close(self) -> None:
@@ -221,4 +223,5 @@ class Paced(Source):
 
     def interrupt(self) -> None:
         """See Source."""
+        self._leaving.set()
         self._source.interrupt()

@@ -20,7 +20,7 @@ import pytest
 
 from edgeseg import InputError, SourceError
 from edgeseg.runtime import capture
-from edgeseg.runtime.capture import Camera, Stream, quiet_opencv
+from edgeseg.runtime.capture import Camera, Stream, quiet_opencv, sane_fps
 from edgeseg.runtime.sample import Sample
 from edgeseg.runtime.source import Source
 from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size, read_image
@@ -308,6 +308,20 @@ def test_paced_source_keeps_time(clip: Path) -> None:
     start = time.monotonic()
     assert len(frames_of(source)) == 20
     assert time.monotonic() - start >= 0.18
+
+
+def test_a_paced_source_that_waits_can_be_interrupted(clip: Path) -> None:
+    source = Paced(open_source(str(clip)), fps=0.1)
+    source.read()
+    threading.Timer(0.05, source.interrupt).start()
+    start = time.monotonic()
+    source.read()
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize(("stated", "believed"), [(0.5, 0.5), (25, 25), (0, 30), (90000, 30)])
+def test_a_slide_show_keeps_its_rate(stated: float, believed: float) -> None:
+    assert sane_fps(stated) == believed
 
 
 @pytest.mark.parametrize("place", ["cv2", "cv2.utils.logging"])
