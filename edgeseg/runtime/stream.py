@@ -44,6 +44,7 @@ class Stream:
         # Called with the number of frames shown so far, for a progress bar.
         self.on_frame: Callable[[int], None] | None = None
         self._latest: np.ndarray | None = None
+        self._ran = False
         # What "m" returns to.
         self._unmasked = settings.effect if settings.effect != "mask" else "none"
         _check_paths(settings)
@@ -82,6 +83,7 @@ class Stream:
     def run(self) -> Summary:
         """Run to the end, and write the picture and the statistics that were asked for."""
         settings = self.settings
+        self._ran = True
         try:
             summary = self._pipeline.run()
         finally:
@@ -99,6 +101,10 @@ class Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._ran:
+            # Else the pipeline has closed them, or knows why not.
+            self._source.close()
+            self._sink.close()
         self._segmenter.close()
 
     @property

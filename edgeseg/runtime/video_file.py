@@ -271,14 +271,15 @@ def _rewrite(part: Path, sound: Path | None, target: Path, seconds: float) -> bo
             [*command, "-c:v", "copy", *order, str(target)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=FINISH_S,
+            # Sound of hours takes a slow processor minutes.
+            timeout=FINISH_S + seconds,
             start_new_session=True,
             creationflags=OWN_GROUP,
             check=False,
         )
+        failed = done.returncode != 0 or _names(done.stderr, target)
     except subprocess.TimeoutExpired:
-        return False
-    failed = done.returncode != 0 or _names(done.stderr, target)
+        failed = True
     if failed and sound is not None and _rewrite(part, None, target, seconds):
         log.warning("%s: its sound could not be taken over", sound)
         return True

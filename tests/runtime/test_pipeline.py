@@ -437,3 +437,13 @@ def test_a_screenshot_that_cannot_be_written_ends_no_stream(tmp_path, monkeypatc
 def test_a_background_is_checked_whatever_the_effect() -> None:
     with pytest.raises(InputError, match=r"background: got 'missing\.jpg'"):
         Stream(StreamSettings(source="sample", sink="none", background="missing.jpg"))
+
+
+def test_a_stream_that_never_ran_leaves_nothing_open(monkeypatch) -> None:
+    camera, sink = Frames(3), Kept()
+    monkeypatch.setattr("edgeseg.runtime.stream.open_source", lambda *_, **__: camera)
+    monkeypatch.setattr("edgeseg.runtime.stream.open_sink", lambda *_, **__: sink)
+    with Stream(StreamSettings(source="0", sink="none", effect="none")):
+        pass
+    assert camera.closed
+    assert sink.closed == 1

@@ -162,6 +162,29 @@ def test_sound_is_as_long_as_the_picture_at_most(tmp_path: Path, heard_s: float)
     assert float(probe(path, "format=duration")[-1]) == pytest.approx(2, abs=0.05)
 
 
+@needs_ffmpeg
+def test_sound_that_takes_too_long_is_left_out_and_told(
+    tmp_path: Path, monkeypatch, caplog
+) -> None:
+    source, path = tmp_path / "talk.mp4", tmp_path / "out.mp4"
+    tone = ["-f", "lavfi", "-i", "sine=d=1", "-c:a", "aac"]
+    subprocess.run(["ffmpeg", "-loglevel", "error", *tone, str(source)], check=True)
+    original = subprocess.run
+
+    def slow(command: list[str], **options):
+        if str(source) in command:
+            raise subprocess.TimeoutExpired(command, options["timeout"])
+        return original(command, **options)
+
+    sink = VideoSink(path, fps=10, sound=source)
+    write_noise(sink, 5)
+    monkeypatch.setattr(video_file.subprocess, "run", slow)
+    sink.close()
+    assert len(levels_in(path)) == 5
+    assert "its sound could not be taken over" in caplog.text
+    assert sorted(tmp_path.iterdir()) == [path, source]
+
+
 def test_the_source_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"precious")
