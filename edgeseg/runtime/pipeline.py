@@ -30,6 +30,8 @@ from .statistics import LineLog, Statistics, Summary
 # How often the waiting ends look around, and how long a thread may take to leave.
 POLL_S = 0.05
 LEAVE_S = 5.0
+# A signal so soon after the first is the same one: `timeout` and the like send it twice.
+SAME_SIGNAL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -332,12 +334,15 @@ class Pipeline:
     @contextlib.contextmanager
     def _ctrl_c(self) -> Iterator[None]:
         """The first Ctrl-C or SIGTERM ends the stream in good order, a second one at once."""
+        since = 0.0
 
         def interrupt(number: int, _: object) -> None:
-            if self.interrupted:
+            nonlocal since
+            if not self.interrupted:
+                # Only a flag: this runs in the middle of whatever the main thread does.
+                self.interrupted, since = True, time.monotonic()
+            elif time.monotonic() - since > SAME_SIGNAL_S:
                 raise KeyboardInterrupt
-            # Only a flag: this runs in the middle of whatever the main thread does.
-            self.interrupted = True
 
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -325,6 +326,21 @@ def test_stop_from_another_thread(make_segmenter) -> None:
     threading.Timer(0.2, pipeline.stop).start()
     summary = pipeline.run()
     assert 0 < summary.frames < 10**6
+    assert sink.closed == 1
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(make_segmenter) -> None:
+    """As `timeout` sends it, to the program and to its group."""
+
+    def fault(count: int) -> None:
+        if count == 2:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+
+    sink = Kept(fault=fault)
+    sink.main_thread = True
+    summary = Pipeline(Frames(1000), make_segmenter(), effect("none"), sink).run()
+    assert summary.interrupted
     assert sink.closed == 1
 
 
