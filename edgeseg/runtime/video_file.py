@@ -90,7 +90,10 @@ class VideoSink(Sink):
             self.incomplete = True
             raise
         finally:
-            if self.incomplete and self._path.exists():
+            if self._part.exists() and self._part.stat().st_size == 0:
+                # Refused from the beginning, such as by an ffmpeg without this codec.
+                self._part.unlink()
+            elif self.incomplete and self._path.exists():
                 news = f"{self._path} is as it was, what was written is {self._part}"
                 print(f"edgeseg: {news}", file=sys.stderr)
             else:

@@ -294,6 +294,20 @@ def test_a_file_plays_up_to_where_ffmpeg_died(tmp_path: Path) -> None:
     assert len(levels_in(path)) >= 30
 
 
+@needs_ffmpeg
+@pytest.mark.parametrize("there", [False, True])
+def test_a_video_that_never_began_leaves_nothing(tmp_path: Path, capsys, there: bool) -> None:
+    path = tmp_path / "out.mp4"
+    if there:
+        path.write_bytes(b"whole")
+    sink = VideoSink(path, fps=25)
+    sink.write(picture(1, width=1, height=1))
+    with pytest.raises(SinkError, match="ffmpeg could not finish"):
+        sink.close()
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"whole"] * there
+    assert capsys.readouterr().err == ""
+
+
 def test_full_disk_with_opencv(tmp_path: Path, backend_is, monkeypatch) -> None:
     backend_is("opencv")
     free = iter([10**9, 10**9, 1000])
