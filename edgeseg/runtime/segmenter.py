@@ -234,10 +234,14 @@ class Segmenter:
         if view.begins and not self.sequential:
             self._forget_masks()
         self._reframe(view.region)
+        # Another thread may choose another one at any moment, which has no mask to move along.
+        chosen = self._filter
+        if scores is None and chosen.previous is None:
+            scores = self._infer(view.pixels, None)
         if scores is None:
-            scores = self._filter.carry(view.thumbnail)
+            scores = chosen.carry(view.thumbnail)
         else:
-            scores = self._filter.apply(self._audited(scores, view), view.thumbnail)
+            scores = chosen.apply(self._audited(scores, view, chosen.previous), view.thumbnail)
         return view.region.placed(scores)
 
     def refined(self, scores: np.ndarray, frame: np.ndarray) -> np.ndarray:
@@ -317,12 +321,12 @@ class Segmenter:
         # Filters and effects want masks that are sure of themselves.
         return sharpened(to_scores(output, self.spec), self.spec)
 
-    def _audited(self, scores: np.ndarray, view: View) -> np.ndarray:
+    def _audited(self, scores: np.ndarray, view: View, previous: np.ndarray | None) -> np.ndarray:
         """Scores without a past, where those with one have come to disagree with them."""
-        if not self._audit.due() or self._filter.previous is None:
+        if not self._audit.due() or previous is None:
             return scores
         fresh = self._infer(view.pixels, None) if self.spec.previous_mask else scores
-        if not ghost(foreground(self._filter.previous), foreground(fresh)):
+        if not ghost(foreground(previous), foreground(fresh)):
             return scores
         self.resets["audit"] += 1
         # Where to look is no ghost's doing: it stays.

@@ -199,6 +199,22 @@ def test_cadence_runs_the_network_on_every_third_frame(
             Segmenter(fake_model(), cadence=count)
 
 
+def test_a_filter_chosen_between_two_stages_begins_with_the_network(
+    fake_model, fake_interpreter, honest, on_cpu, draw_disc
+) -> None:
+    """As a window's key does it while another thread is between them."""
+    fake = fake_interpreter(honest)
+    on_cpu(fake)
+    segmenter = Segmenter(fake_model(), delegate="cpu", cadence=3, refine=False, focus=False)
+    segmenter.segment(draw_disc(20, 32))
+    view = segmenter.view(draw_disc(22, 32))
+    scores = segmenter.scores(view)
+    assert scores is None
+    segmenter.temporal = "ema"
+    assert segmenter.steady(scores, view).max() > 0.9
+    assert fake.calls == 2
+
+
 def test_a_closed_segmenter_says_so(fake_model, fake_interpreter, honest, on_cpu, draw_disc):
     on_cpu(fake_interpreter(honest))
     with Segmenter(fake_model(), delegate="cpu") as segmenter:
