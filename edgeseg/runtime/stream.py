@@ -44,7 +44,7 @@ class Stream:
         # Called with the number of frames shown so far, for a progress bar.
         self.on_frame: Callable[[int], None] | None = None
         self._latest: np.ndarray | None = None
-        self._ran = False
+        self._ran = self._left = False
         # What "m" returns to.
         self._unmasked = settings.effect if settings.effect != "mask" else "none"
         _check_paths(settings)
@@ -93,7 +93,7 @@ class Stream:
             finally:
                 if settings.stats not in (None, "-"):
                     self._pipeline.summary().write(str(settings.stats))
-        if summary.frames == 0 and not summary.interrupted:
+        if summary.frames == 0 and not (summary.interrupted or self._left):
             raise SourceError(f"{self._source.description}: got no frame at all")
         return summary
 
@@ -122,6 +122,7 @@ class Stream:
 
     def _obey(self, key: str) -> None:
         if key == "q":
+            self._left = True
             self._pipeline.stop()
         elif key == "e":
             self._show_effect(EFFECTS[(EFFECTS.index(self._shown) + 1) % len(EFFECTS)])

@@ -450,6 +450,13 @@ def test_a_screenshot_that_cannot_be_written_ends_no_stream(tmp_path, monkeypatc
     assert "edgeseg: away/edgeseg.png: got" in capsys.readouterr().err
 
 
+def test_whoever_leaves_before_the_first_frame_is_told_of_no_error(monkeypatch) -> None:
+    monkeypatch.setattr("edgeseg.runtime.stream.open_source", lambda *_, **__: Frames(3))
+    with Stream(StreamSettings(source="0", sink="none", effect="none")) as stream:
+        stream.on_key("q")
+        assert stream.run().frames == 0
+
+
 def test_a_background_is_checked_whatever_the_effect() -> None:
     with pytest.raises(InputError, match=r"background: got 'missing\.jpg'"):
         Stream(StreamSettings(source="sample", sink="none", background="missing.jpg"))
