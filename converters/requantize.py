@@ -10,7 +10,6 @@ import numpy as np
 
 from edgeseg.errors import InputError, require
 
-from .flatgraph import read_graph
 from .flatwrite import pack, with_signature
 from .schema import unpack
 
@@ -46,6 +45,14 @@ def dynamic(model: bytes) -> bytes:
     return _run(package, model, package.recipe.dynamic_wi8_afp32())
 
 
+def check_io(io: str) -> None:
+    """Raise InputError for ends that ai-edge-quantizer does not make: it keeps them in int8."""
+    if io != "int8":
+        raise InputError(
+            f"io: got {io}, expected int8 for a .tflite source; other ends need the Keras model"
+        )
+
+
 def int8(
     model: bytes,
     tensors: Sequence[np.ndarray],
@@ -55,10 +62,7 @@ def int8(
 ) -> bytes:
     """Weights and activations in 8 bit, ranges from the calibration tensors."""
     package = _quantizer()
-    if io == "uint8":
-        raise InputError(
-            "io: got uint8, expected int8 for a .tflite source; uint8 needs the Keras model"
-        )
+    check_io(io)
     return _run(package, model, package.recipe.static_wi8_ai8(), tensors=tensors)
 
 
@@ -70,8 +74,10 @@ def _run(
     quantizer.load_quantization_recipe(recipe)
     ranges = None
     if tensors:
-        name = read_graph(named).inputs[0].name
-        ranges = quantizer.calibrate({SIGNATURE: [{name: tensor} for tensor in tensors]})
+        # A signature of TensorFlow's has a key and names of its own.
+        signature = unpack(named).signatureDefs[0]
+        key, name = (text.decode() for text in (signature.signatureKey, signature.inputs[0].name))
+        ranges = quantizer.calibrate({key: [{name: tensor} for tensor in tensors]})
     # Its constants lie behind the flatbuffer, where older runtimes and the Edge TPU compiler
     # do not look: packing puts them back inside.
     return pack(unpack(bytes(quantizer.quantize(ranges).quantized_model)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeseg.errors import InputError, require
 
-from . import dynamic, edgetpu, float16, float32, gpu, int8, int8_qat, mediapipe
+from . import dynamic, edgetpu, float16, float32, gpu, int8, int8_qat, mediapipe, requantize
 from .checks import edgetpu_reasons, gpu_reasons, integer_reasons
 from .flatgraph import Graph
 from .job import Job
@@ -82,4 +82,6 @@ def check_possible(names: list[str], source: Source, *, io: str, qat: Path | Non
     if source.tflite is None:
         require("tensorflow", extra="convert")
     elif set(names) - {"float32"}:
+        if any(TARGETS[name].calibrated for name in names):
+            requantize.check_io(io)
         require("ai_edge_quantizer", extra="requantize")
