@@ -23,7 +23,8 @@ def concrete_function(model: Model, spec: ModelSpec) -> Any:
     tf = require("tensorflow", extra="convert")
     shape = (1, spec.height, spec.width, spec.channels)
     check_input(model, shape)
-    function = tf.function(lambda image: model(image, training=False))
+    # The only output may come in a list or, by its name, in a dict.
+    function = tf.function(lambda image: tf.nest.flatten(model(image, training=False))[0])
     return function.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="image"))
 
 

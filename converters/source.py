@@ -69,7 +69,7 @@ def load_source(path: str | Path, *, spec: str | Path | None = None) -> Source:
         )
     given = ModelSpec.from_file(spec) if spec else None
     source = _load(path, given)
-    _check_labels(source)
+    _check_ends(source)
     name = source.spec.name
     if not name or name.startswith(".") or set(name) & set("/\\"):
         raise ModelError(
@@ -95,16 +95,26 @@ def _load(path: Path, given: ModelSpec | None) -> Source:
     return Source(path, _sha256(path), chosen, model=load_keras(path))
 
 
-def _check_labels(source: Source) -> None:
-    """Raise ModelError for a spec with more or fewer labels than the model has scores."""
-    if source.model is not None:
-        channels = source.model.outputs[0].shape[-1]
-    else:
-        channels = read_graph(source.tflite or b"").outputs[0].shape[-1]
-    labels = source.spec.labels
-    if channels != len(labels):
+def _check_ends(source: Source) -> None:
+    """Raise ModelError unless an image goes in and one mask or class scores come out.
+
+    Of scores there must be as many as the spec has labels.
+    """
+    ends = source.model if source.model is not None else read_graph(source.tflite or b"")
+    if len(ends.inputs) != 1 or len(ends.outputs) != 1:
         raise ModelError(
-            f"{source.path}: got {channels} output channels, expected {len(labels)}, as many as "
+            f"{source.path}: got a model with {len(ends.inputs)} inputs and {len(ends.outputs)} "
+            "outputs, expected one of each; save the part from the image to the mask"
+        )
+    shape, labels = tuple(ends.outputs[0].shape), source.spec.labels
+    if len(shape) != 4:
+        raise ModelError(
+            f"{source.path}: got an output of shape {shape}, expected (1, height, width, "
+            f"{len(labels)})"
+        )
+    if shape[-1] != len(labels):
+        raise ModelError(
+            f"{source.path}: got {shape[-1]} output channels, expected {len(labels)}, as many as "
             f"its spec has labels ({', '.join(labels)})"
         )
 
@@ -187,7 +197,7 @@ def load_keras(path: Path) -> Model:
     try:
         legacy = _written_by_keras_2(path)
         keras = require("tf_keras", extra="convert") if legacy else keras_on_tensorflow()
-        return keras.models.load_model(path, compile=False)
+        model = keras.models.load_model(path, compile=False)
     except EdgesegError:
         raise
     # Keras raises whatever its reader stumbles over first.
@@ -196,13 +206,27 @@ def load_keras(path: Path) -> Model:
         raise ModelError(
             f"{path}: got no loadable Keras model ({first[:200]}), expected a complete .keras file"
         ) from None
+    _check_precision(model, path)
+    return model
+
+
+def _check_precision(model: Model, path: Path) -> None:
+    """Raise ModelError for layers of mixed precision, whose operators TFLite does not have."""
+    low = {layer.compute_dtype for layer in model.layers} & {"float16", "bfloat16"}
+    if low:
+        raise ModelError(
+            f"{path}: got layers that compute in {' and '.join(sorted(low))}, expected float32; "
+            "build the model with Keras's policy float32 and load these weights into it"
+        )
 
 
 def _written_by_keras_2(path: Path) -> bool:
-    if path.suffix != ".keras":
-        return True
-    with zipfile.ZipFile(path) as archive:
-        version = json.loads(archive.read("metadata.json"))["keras_version"]
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            version = json.loads(archive.read("metadata.json"))["keras_version"]
+    else:
+        with require("h5py", extra="convert").File(path) as file:
+            version = file.attrs.get("keras_version", "2.")
     return str(version).startswith("2.")
 
 

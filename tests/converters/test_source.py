@@ -1,0 +1,71 @@
+"""What is taken for a model to convert, and what is said of everything else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from edgeseg.converters.graph import concrete_function
+from edgeseg.converters.source import load_source
+
+from edgeseg.errors import ModelError
+from edgeseg.spec import ModelSpec
+
+keras = pytest.importorskip("keras", reason="needs the extra convert")
+pytest.importorskip("tensorflow", reason="needs the extra convert")
+
+SPEC = ModelSpec("small", 8, 8)
+
+
+def masks(x, module=keras):
+    return module.layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
+
+
+def stored(model, folder, name="model.keras"):
+    model.save(folder / name)
+    (folder / "spec.json").write_text(SPEC.to_json())
+    return folder / name
+
+
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_files_of_both_keras_are_read(tmp_path, package, name):
+    module = pytest.importorskip(package)
+    inputs = module.Input((8, 8, 3))
+    model = module.Model(inputs, masks(inputs, module))
+    source = load_source(stored(model, tmp_path, name))
+    tensor = np.random.default_rng(0).uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(source.predict(tensor), np.asarray(model(tensor)), atol=1e-6)
+
+
+def test_an_only_output_may_have_a_name():
+    inputs = keras.Input((8, 8, 3))
+    output = masks(inputs)
+    tensor = np.random.default_rng(0).uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32)
+    wanted = np.asarray(keras.Model(inputs, output)(tensor))
+    for outputs in ({"mask": output}, [output]):
+        function = concrete_function(keras.Model(inputs, outputs), SPEC)
+        np.testing.assert_allclose(np.asarray(function(tensor)), wanted, atol=1e-6)
+
+
+def test_one_image_goes_in_and_one_mask_comes_out(tmp_path):
+    inputs, depth = keras.Input((8, 8, 3)), keras.Input((8, 8, 1))
+    both = keras.layers.Concatenate()([inputs, depth])
+    for model, message in [
+        (keras.Model([inputs, depth], masks(both)), "got a model with 2 inputs and 1 outputs"),
+        (keras.Model(inputs, [masks(inputs), masks(inputs)]), "with 1 inputs and 2 outputs"),
+        (
+            keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(masks(inputs))),
+            r"got an output of shape \(None, 1\), expected \(1, height, width, 1\)",
+        ),
+    ]:
+        with pytest.raises(ModelError, match=message):
+            load_source(stored(model, tmp_path))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])
+def test_mixed_precision_is_named(tmp_path, policy):
+    inputs = keras.Input((8, 8, 3))
+    layer = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid", dtype=policy)
+    path = stored(keras.Model(inputs, layer(inputs)), tmp_path)
+    with pytest.raises(ModelError, match="layers that compute in b?float16, expected float32"):
+        load_source(path)
