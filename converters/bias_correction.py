@@ -72,7 +72,12 @@ def _shift(layer: Any, mean: np.ndarray) -> np.ndarray:
     step = np.abs(kernel).max(axis=axes, keepdims=True) / LEVELS
     error = np.rint(kernel / np.where(step > 0, step, 1)) * step - kernel
     by_tap = error.sum(axis=(0, 1))
-    return (by_tap * mean[:, np.newaxis]).reshape(-1) if depthwise else mean @ by_tap
+    if depthwise:
+        return (by_tap * mean[:, np.newaxis]).reshape(-1)
+    # Each group of output channels sees its own part of the input's: usually there is one group.
+    groups = len(mean) // len(by_tap)
+    parts = zip(np.split(mean, groups), np.split(by_tap, groups, axis=1))
+    return np.concatenate([part @ taps for part, taps in parts])
 
 
 def _correct(layer: Any, shift: np.ndarray) -> None:

@@ -121,6 +121,23 @@ def test_bias_correction_takes_out_the_mean_shift(model, spec, frames):
     assert shift(bias_corrected(model, tensors)) < before / 20
 
 
+def test_bias_correction_knows_groups():
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input((4, 4, 6))
+    layer = keras.layers.Conv2D(4, 1, groups=2)
+    model = keras.Model(inputs, layer(inputs))
+    tensor = np.random.default_rng(0).uniform(0, 1, (1, 4, 4, 6)).astype(np.float32)
+    kernel, bias = layer.get_weights()
+    step = np.abs(kernel).max(axis=(0, 1, 2), keepdims=True) / 127
+    error = (np.rint(kernel / step) * step - kernel)[0, 0]
+    mean = tensor.mean(axis=(0, 1, 2))
+    # The first half of the outputs reads the first half of the inputs.
+    shift = np.concatenate([mean[:3] @ error[:, :2], mean[3:] @ error[:, 2:]])
+    corrected = bias_corrected(model, [tensor]).layers[-1].get_weights()[1]
+    np.testing.assert_allclose(corrected, bias - shift, atol=1e-6)
+
+
 def test_a_network_of_networks_is_quantized_without_correction(model, spec, frames):
     keras = pytest.importorskip("keras")
     inputs = keras.Input(model.input_shape[1:])
