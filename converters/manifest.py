@@ -87,7 +87,7 @@ def _file(converted: Converted) -> dict[str, Any]:
         "inputs": [_tensor(tensor) for tensor in graph.inputs],
         "outputs": [_tensor(tensor) for tensor in graph.outputs],
         "operators": [dataclasses.asdict(operator) for operator in converted.operators],
-        "placement": {**placement(converted.operators), **converted.extra},
+        "placement": _rounded({**placement(converted.operators), **converted.extra}),
         "verification": _rounded(dataclasses.asdict(converted.verification)),
         "gate": {"passed": converted.gate.passed, "reasons": list(converted.gate.reasons)},
     }
@@ -129,7 +129,14 @@ def write_beside(path: Path, data: bytes) -> Path:
     """Write to a temporary name in the same folder, to be renamed once it is verified."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    beside.write_bytes(data)
+    try:
+        beside.write_bytes(data)
+    except BaseException as error:
+        beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # A full disk is found by a write, which does not know of what.
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
     return beside
 
 

@@ -1,0 +1,47 @@
+"""The list of what was made, and how files come into the folder."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+from edgeseg.converters.gate import Gate
+from edgeseg.converters.manifest import Converted, manifest, write_beside, write_manifest
+from edgeseg.converters.source import Source
+from edgeseg.converters.verification import Verification
+
+from edgeseg.runtime.assets import resolve
+from edgeseg.spec import ModelSpec
+
+SOURCE = Source(Path("model.keras"), "0" * 64, ModelSpec("small", 8, 8))
+
+
+def test_a_devices_answers_that_are_no_numbers_are_null(tmp_path):
+    found = {"webgpu": {"ran": True, "one_partition": True, "max_abs": float("nan")}}
+    file = Converted(
+        "gpu",
+        None,
+        resolve("person").read_bytes(),
+        (),
+        Verification(1.0, 0.0, 0.0, 0.0, 1, 0, None),
+        Gate(False, ("differs by nan",)),
+        found,
+    )
+    path = write_manifest(tmp_path, manifest(SOURCE, [file], tools={}))
+    (written,) = json.loads(path.read_text())["files"]
+    assert written["placement"]["webgpu"] == {"ran": True, "one_partition": True, "max_abs": None}
+
+
+def test_a_full_disk_leaves_no_part_and_is_named(tmp_path, monkeypatch):
+    def full(path, data):
+        path.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        write_beside(tmp_path / "dist" / "small_int8.tflite", b"data")
+    assert raised.value.filename == str(tmp_path / "dist" / "small_int8.tflite")
+    assert list((tmp_path / "dist").iterdir()) == []
