@@ -8,6 +8,7 @@ largest size known to map.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import dropwhile
 from math import prod
 
 from .flatgraph import Node, Tensor
@@ -152,6 +153,17 @@ def split(node: Node) -> Reasons:
         yield "the axis is computed: use a constant one"
     elif int(axis.values.reshape(-1)[0]) % len(node.outputs[0].shape) == 0:
         yield "splits the batch: split another axis"
+
+
+def squeeze(node: Node) -> Reasons:
+    """Sizes of 1 are taken off the front only: behind it the data would have to move."""
+    source, result = _source(node).shape, node.outputs[0].shape
+    if _without_leading(source) != _without_leading(result):
+        yield f"squeezes {source} to {result}: take off sizes of 1 before the others only"
+
+
+def _without_leading(shape: tuple[int, ...]) -> list[int]:
+    return list(dropwhile(lambda size: size == 1, shape))
 
 
 def pack(node: Node) -> Reasons:

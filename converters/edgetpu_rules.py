@@ -115,7 +115,7 @@ RULES: dict[str, Rule] = {
     "SPACE_TO_DEPTH": Rule(2),
     "SPLIT": Rule(4, limits.split),
     "SQUARED_DIFFERENCE": Rule(2),
-    "SQUEEZE": Rule(2),
+    "SQUEEZE": Rule(2, limits.squeeze),
     "STRIDED_SLICE": Rule(4, limits.strided_slice),
     "SUB": Rule(5),
     "SUM": Rule(2, limits.reduction),

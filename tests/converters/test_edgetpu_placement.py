@@ -104,6 +104,20 @@ def test_resizing_is_mapped_up_to_a_limit(side, mapped):
     assert (edgetpu_obstacle(resize_to(side)) == "") == mapped
 
 
+@pytest.mark.parametrize(
+    ("source", "result", "mapped"),
+    [
+        ((1, 1, 1, 10), (10,), True),
+        ((1, 1, 5, 10), (1, 5, 10), True),
+        ((1, 5, 1, 10), (1, 5, 10), False),
+        ((1, 5, 10, 1), (5, 10), False),
+    ],
+)
+def test_squeezing_takes_off_leading_sizes_only(source, result, mapped):
+    squeeze = node(0, "SQUEEZE", tensor(0, shape=source), tensor(1, shape=result))
+    assert (edgetpu_obstacle(squeeze) == "") == mapped
+
+
 def test_resizing_a_single_pixel_is_refused():
     assert "single pixel" in edgetpu_obstacle(resize_to(33, source=1))
 
