@@ -49,8 +49,8 @@ class Reference:
 class VideoVerification:
     """Closed loop over a clip, against its masks, or the float model where it has none.
 
-    iou: mean over the frames, or `expected_iou`. flicker: per mille. iou_drop,
-    flicker_rise: how much worse than the float model.
+    iou: mean over the frames whose mask is not empty, or `expected_iou`. flicker: per
+    mille. iou_drop, flicker_rise: how much worse than the float model.
     """
 
     iou: float
@@ -87,7 +87,8 @@ def make_reference(
     Raises ModelError for a model whose answers are not all finite: nothing compares with them.
     """
     outputs = tuple(_scores(predict, picture.frame, spec) for picture in pictures)
-    for picture, output in zip(pictures, outputs):
+    masks = tuple(closed_loop(predict, [picture.frame for picture in clip], spec))
+    for picture, output in zip((*pictures, *clip), (*outputs, *masks)):
         if not np.isfinite(output).all():
             raise ModelError(
                 f"model {spec.name!r}: got NaN or infinite answers to {picture.path}, expected "
@@ -98,7 +99,7 @@ def make_reference(
         pictures=tuple(pictures),
         outputs=outputs,
         clip=tuple(clip),
-        clip_outputs=tuple(closed_loop(predict, [picture.frame for picture in clip], spec)),
+        clip_outputs=masks,
     )
 
 
@@ -220,9 +221,9 @@ def _verify_clip(predict: Predict, reference: Reference, spec: ModelSpec) -> Vid
 def _clip_figures(outputs: Sequence[np.ndarray], reference: Reference) -> tuple[float, float]:
     """IoU and flicker (per mille) of foregrounds over the clip."""
     truths = [picture.truth for picture in reference.clip if picture.truth is not None]
-    if len(truths) == len(outputs):
+    if len(truths) == len(outputs) and any(truth.any() for truth in truths):
         masks = [_at_frame_size(output, truth) for output, truth in zip(outputs, truths)]
-        ious = [iou(mask, truth) for mask, truth in zip(masks, truths)]
+        ious = [iou(mask, truth) for mask, truth in zip(masks, truths) if truth.any()]
         return float(np.mean(ious)), float(flicker(masks, truths))
     believed = [output[..., np.newaxis] for output in reference.clip_outputs]
     got = [output[..., np.newaxis] for output in outputs]

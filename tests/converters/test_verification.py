@@ -114,6 +114,15 @@ def test_flicker_of_a_clip_is_measured():
     assert found.max_iou_drop == pytest.approx(1 - found.video.iou)
 
 
+def test_empty_masks_of_a_clip_do_not_decide():
+    clip = [picture(4), picture(0)]
+    wanted, got = iter([column(4), column(4), column(0)]), iter([column(4), column(4), column(1)])
+    reference = make_reference(lambda _: next(wanted), SPEC, [picture(4)], clip)
+    found = verify(lambda _: next(got), reference)
+    assert found.video.iou == 1
+    assert found.max_iou_drop == 0
+
+
 def test_gate_tells_what_failed():
     found = Verification(0.9, 0.01, 0.02, 0.5, 10, 10, None)
     assert judge(found, Limits(0.02)).passed
@@ -133,6 +142,12 @@ def test_gate_tells_what_failed():
 def test_a_float_model_that_answers_nan_is_refused():
     with pytest.raises(ModelError, match="got NaN or infinite answers to x"):
         make_reference(lambda tensor: np.full((1, 8, 8, 1), np.nan), SPEC, [picture()])
+
+
+def test_a_float_model_that_answers_nan_within_a_clip_is_refused():
+    answers = iter([column(4), column(4), np.full((1, 8, 8, 1), np.nan, np.float32)])
+    with pytest.raises(ModelError, match="got NaN or infinite answers to x"):
+        make_reference(lambda _: next(answers), SPEC, [picture()], [picture(), picture()])
 
 
 def test_scores_are_compared_as_the_files_spec_reads_them():
