@@ -15,6 +15,8 @@ from edgeseg.preprocess import resize
 
 # A picture of one colour says nothing; photographs have a deviation of 30 to 80.
 PLAIN_DEVIATION = 4.0
+# Well above a network's input, and photographs of phones by the hundred still fit into memory.
+PHOTO_SIDE = 1280
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,13 @@ def read_pictures(folder: str | Path, *, limit: int, avoid: Collection[Path] = (
     folder: holds images itself or in a subfolder `images`. A mask has the image's
     name, as PNG, in a folder `masks` beside `images`; without that folder no mask
     is known, and one missing in it is an empty mask. avoid: files that are taken
-    only where no others are left.
+    only where no others are left. Images are scaled down to a longer side of PHOTO_SIDE.
     Raises InputError where there are no images or one cannot be read.
     """
     paths, masks = _paths(Path(folder))
     paths = [path for path in paths if path not in avoid] or paths
     chosen = np.unique(np.linspace(0, len(paths) - 1, num=min(limit, len(paths))).round())
-    return [_read(paths[int(index)], masks) for index in chosen]
+    return [_scaled(_read(paths[int(index)], masks), PHOTO_SIDE) for index in chosen]
 
 
 def read_clip(folder: str | Path, *, limit: int, side: int = 640) -> list[Picture]:
