@@ -26,7 +26,7 @@ from edgeseg.errors import GateFailed, InputError
 from edgeseg.output import check_folder
 
 from .compiler import find_compiler
-from .conversion import Run, convert_all
+from .conversion import Run, check_source_stays, convert_all
 from .gate import Limits
 from .job import Job
 from .manifest import FILE_NAME, Converted, manifest, tool_versions, write_manifest
@@ -150,7 +150,8 @@ def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> R
     calibration = read_pictures(options.calibration, limit=options.frames)
     with silenced():
         source = load_source(path, spec=options.spec)
-    check_possible(names, source, io=options.io, qat=options.qat)
+        check_possible(names, source, io=options.io, qat=options.qat)
+    check_source_stays(options.output, names, source)
     pictures = read_pictures(
         options.images or options.calibration,
         limit=options.verify,

@@ -23,6 +23,7 @@ from .manifest import Converted, write_beside
 from .native_output import silenced
 from .operators import operators_of
 from .pictures import plain
+from .source import Source
 from .targets import TARGETS, Target
 from .verification import Reference, Verification, verify
 from .webgpu import run_on_webgpu
@@ -51,6 +52,17 @@ class Run:
     limits: Limits
 
 
+def check_source_stays(folder: Path, names: Sequence[str], source: Source) -> None:
+    """Raise InputError where a file made in `folder` would replace the one it is made from."""
+    for name in names:
+        path = _path(folder, source, name)
+        if path.exists() and path.samefile(source.path):
+            raise InputError(
+                f"output: got {folder}, where {path.name} would replace the model that is "
+                "converted; expected another folder"
+            )
+
+
 def convert_all(run: Run, names: Sequence[str], progress: Progress) -> list[Converted]:
     """Convert, verify and judge every target; files that fail their gate are not left behind.
 
@@ -63,7 +75,7 @@ def _convert(run: Run, name: str, progress: Progress) -> Converted:
     target, job = TARGETS[name], run.job
     progress.begin(f"{name}: converting", len(job.frames) if target.calibrated else 1)
     model = _make(target, job, name)
-    path = run.folder / f"{job.spec.name}_{name}.tflite"
+    path = _path(run.folder, job.source, name)
     # By the names that they get: the file, and what a device's compiler made of it.
     beside = {path: write_beside(path, model)}
     try:
@@ -78,6 +90,10 @@ def _convert(run: Run, name: str, progress: Progress) -> Converted:
     finally:
         for part in beside.values():
             part.unlink(missing_ok=True)
+
+
+def _path(folder: Path, source: Source, name: str) -> Path:
+    return folder / f"{source.spec.name}_{name}.tflite"
 
 
 def _compiled_path(path: Path) -> Path:
@@ -151,9 +167,14 @@ def _explained(run: Run, gate: Gate, found: Verification, progress: Progress) ->
         return gate
     progress.begin("naming the layers that lose most", 1)
     tensors = [to_tensor(picture.frame, run.job.spec) for picture in run.reference.pictures]
-    with silenced():
-        layers = worst_layers(source.model, source.function, run.job.tensors, tensors)
-    worst = f"layers that lose most: {', '.join(map(str, layers))} (0.3 steps is rounding alone)"
+    try:
+        with silenced():
+            layers = worst_layers(source.model, source.function, run.job.tensors, tensors)
+        worst = f"layers that lose most: {', '.join(map(str, layers))}"
+        worst += " (0.3 steps is rounding alone)"
+    # An explanation is not worth the run; TensorFlow raises whatever its debugger stumbles over.
+    except Exception as error:
+        worst = f"which layers lose most is not known ({type(error).__name__}: {str(error)[:200]})"
     return Gate(False, (*gate.reasons, worst))
 
 

@@ -137,6 +137,29 @@ def test_wrong_ranges_are_measured_and_the_layers_named(saved, black, photos, tm
     assert not stale.exists()
 
 
+def test_layers_that_cannot_be_named_do_not_end_the_run(
+    saved, black, photos, tmp_path, monkeypatch
+):
+    def stumble(*_, **__):
+        raise ValueError("no such layer")
+
+    monkeypatch.setattr("edgeseg.converters.conversion.worst_layers", stumble)
+    words = ("--images", photos, "--verify", "6", "--max-iou-drop", "0.001", "--quiet")
+    with pytest.raises(GateFailed, match=r"not known \(ValueError: no such layer\)"):
+        run(saved, "--to", "int8", "-o", tmp_path / "dist", "--calibration", black, *words)
+    assert (tmp_path / "dist" / "manifest.json").exists()
+
+
+def test_the_model_itself_is_not_replaced(outcome, photos, tmp_path):
+    folder, _ = outcome
+    model = tmp_path / "tiny_float32.tflite"
+    model.write_bytes((folder / model.name).read_bytes())
+    words = ("--to", "float32", "--calibration", photos, "--max-iou-drop", "-1", "--quiet")
+    with pytest.raises(InputError, match="tiny_float32.tflite would replace the model"):
+        run(model, *words, "-o", tmp_path)
+    assert model.read_bytes() == (folder / model.name).read_bytes()
+
+
 def test_flicker_has_a_limit_of_its_own(saved, photos, tmp_path):
     clip = ("--video", photos, "--video-frames", "4", "--max-flicker-rise", "-1000")
     with pytest.raises(GateFailed, match="flicker rises"):
