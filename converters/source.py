@@ -16,7 +16,7 @@ import numpy as np
 
 from edgeseg.errors import EdgesegError, InputError, ModelError, require
 from edgeseg.runtime.interpreter import Interpreter
-from edgeseg.spec import SPEC_ENTRY, ModelSpec, flatbuffer, load_model, read_entries
+from edgeseg.spec import ModelSpec, flatbuffer, load_model, read_entries
 
 from .flatgraph import Graph, read_graph
 from .graph import Model, concrete_function, predictor
@@ -166,7 +166,7 @@ def _load_tflite(path: Path, given: ModelSpec | None) -> Source:
             f"{path}: got a quantized model, expected a float one; pass the float .tflite or .keras"
         )
     # Without its entries the file is damaged at its end, where they were.
-    if given is None and SPEC_ENTRY not in read_entries(data) and len(flatbuffer(data)) < len(data):
+    if given is None and not read_entries(data) and len(flatbuffer(data)) < len(data):
         raise ModelError(f"{path}: got damaged entries at the end, expected a complete file")
     _, spec = load_model(path, spec=given)
     return Source(path, _sha256(path), spec, tflite=flatbuffer(data))

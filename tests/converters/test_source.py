@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from edgeseg.converters.graph import concrete_function
+from edgeseg.converters.graph import concrete_function, tflite_converter
 from edgeseg.converters.source import load_source
 
 from edgeseg.errors import ModelError
-from edgeseg.spec import ModelSpec
+from edgeseg.spec import ModelSpec, embed
 
 keras = pytest.importorskip("keras", reason="needs the extra convert")
 pytest.importorskip("tensorflow", reason="needs the extra convert")
@@ -60,6 +60,23 @@ def test_one_image_goes_in_and_one_mask_comes_out(tmp_path):
     ]:
         with pytest.raises(ModelError, match=message):
             load_source(stored(model, tmp_path))
+
+
+def test_a_tflite_with_anothers_entries_has_its_spec_beside(tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    function = concrete_function(keras.Model(inputs, masks(inputs)), SPEC)
+    labelled = embed(tflite_converter(function).convert(), {"labels.txt": b"person"})
+    path = tmp_path / "model.tflite"
+    path.write_bytes(labelled)
+    with pytest.raises(ModelError, match=r"without edgeseg\.json"):
+        load_source(path)
+    path.with_suffix(".json").write_text(SPEC.to_json())
+    assert load_source(path).spec == SPEC
+    path.with_suffix(".json").unlink()
+    # The entry no longer fits its checksum.
+    path.write_bytes(labelled.replace(b"person", b"nobody"))
+    with pytest.raises(ModelError, match="damaged entries at the end"):
+        load_source(path)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])
