@@ -85,7 +85,7 @@ RULES: dict[str, Rule] = {
     "ADD": Rule(4),
     "AVERAGE_POOL_2D": Rule(3, limits.unfused),
     "CONCATENATION": Rule(3, limits.concatenation),
-    "CONV_2D": Rule(5, limits.convolution),
+    "CONV_2D": Rule(5, limits.convolution, "use one group, a newer version has several"),
     "DEPTHWISE_CONV_2D": Rule(6, limits.convolution),
     "EXPAND_DIMS": Rule(1),
     "FULLY_CONNECTED": Rule(9, limits.fully_connected),

@@ -83,6 +83,11 @@ def gpu_obstacle(node: Node, stored: frozenset[int]) -> str:
     return next(_obstacles(node, stored), "")
 
 
+def _older(node: Node) -> str:
+    grouped = node.name == "CONV_2D" and node.outputs[0].type == "FLOAT32"
+    return "use one group" if grouped else "convert in float16"
+
+
 def _obstacles(node: Node, stored: frozenset[int]) -> Iterator[str]:
     if node.name == "CUSTOM":
         if node.custom not in CUSTOM:
@@ -92,7 +97,7 @@ def _obstacles(node: Node, stored: frozenset[int]) -> Iterator[str]:
         yield f"{node.name} is not supported: do it after the model"
         return
     if node.version > VERSIONS[node.name]:
-        yield f"version {node.version} is above {VERSIONS[node.name]}: convert in float16"
+        yield f"version {node.version} is above {VERSIONS[node.name]}: {_older(node)}"
     # A DEQUANTIZE of float16 weights is folded into the layer that takes them.
     computed = (t for t in (*node.activations, *node.outputs) if t.index not in stored)
     for tensor in computed:
