@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
         model: Annotated[
             list[str],
             typer.Argument(
-                metavar="MODEL", help="A .keras file, a run's folder, or a float .tflite."
+                metavar="MODEL", help="A .keras or .h5 file, a run's folder, or a float .tflite."
             ),
         ],
         calibration: Annotated[
