@@ -214,7 +214,9 @@ def _compiled(
 ) -> tuple[dict[str, Any], list[str]]:
     result = compile_edgetpu(flatbuffer(model))
     finished = embed(result.model, read_entries(model))
-    reasons = [f"{row.count} {row.name}: {row.status}" for row in result.unmapped]
+    reasons = [f"left {row.count} {row.name}: {row.status}" for row in result.unmapped]
+    if not result.mapped:
+        reasons.append("names no operator that it mapped, expected a table of them in its log")
     if not reasons:
         beside[path] = write_beside(path, finished)
     found = {
@@ -225,4 +227,4 @@ def _compiled(
         "sha256": hashlib.sha256(finished).hexdigest(),
         "bytes": len(finished),
     }
-    return {"edgetpu_compiler": found}, [f"the compiler left {reason}" for reason in reasons]
+    return {"edgetpu_compiler": found}, [f"the compiler {reason}" for reason in reasons]

@@ -113,6 +113,16 @@ def test_the_compiler_on_path_is_believed(source, frames, tmp_path, monkeypatch)
     assert list((tmp_path / "b").iterdir()) == []
 
 
+def test_a_compiler_that_says_nothing_of_operators_is_not_believed(
+    source, frames, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    fake_compiler(tmp_path, "Edge TPU Compiler version 17.0")
+    (refused,) = convert_all(run_of(source, frames, tmp_path / "a"), ["edgetpu"], Silent())
+    assert "names no operator that it mapped" in refused.gate.reasons[0]
+    assert list((tmp_path / "a").iterdir()) == []
+
+
 def test_a_failing_compiler_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     fake_compiler(tmp_path, "Internal compiler error. Aborting!", code=1)
