@@ -101,12 +101,14 @@ def _check_ends(source: Source) -> None:
     Of scores there must be as many as the spec has labels.
     """
     ends = source.model if source.model is not None else read_graph(source.tflite or b"")
-    if len(ends.inputs) != 1 or len(ends.outputs) != 1:
+    # A Sequential that has seen no input has neither, nor has a subclass of Model.
+    inputs, outputs = getattr(ends, "inputs", None) or [], getattr(ends, "outputs", None) or []
+    if len(inputs) != 1 or len(outputs) != 1:
         raise ModelError(
-            f"{source.path}: got a model with {len(ends.inputs)} inputs and {len(ends.outputs)} "
-            "outputs, expected one of each; save the part from the image to the mask"
+            f"{source.path}: got a model with {len(inputs)} inputs and {len(outputs)} outputs, "
+            "expected one of each; save the part from the image to the mask, built on an Input"
         )
-    shape, labels = tuple(ends.outputs[0].shape), source.spec.labels
+    shape, labels = tuple(outputs[0].shape), source.spec.labels
     if len(shape) != 4:
         raise ModelError(
             f"{source.path}: got an output of shape {shape}, expected (1, height, width, "

@@ -53,6 +53,7 @@ def test_one_image_goes_in_and_one_mask_comes_out(tmp_path):
     for model, message in [
         (keras.Model([inputs, depth], masks(both)), "got a model with 2 inputs and 1 outputs"),
         (keras.Model(inputs, [masks(inputs), masks(inputs)]), "with 1 inputs and 2 outputs"),
+        (keras.Sequential([keras.layers.Conv2D(1, 3)]), "with 0 inputs and 0 outputs"),
         (
             keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(masks(inputs))),
             r"got an output of shape \(None, 1\), expected \(1, height, width, 1\)",
