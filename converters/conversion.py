@@ -74,19 +74,25 @@ def convert_all(run: Run, names: Sequence[str], progress: Progress) -> list[Conv
 def _convert(run: Run, name: str, progress: Progress) -> Converted:
     target, job = TARGETS[name], run.job
     progress.begin(f"{name}: converting", len(job.frames) if target.calibrated else 1)
-    model = _make(target, job, name)
     path = _path(run.folder, job.source, name)
+    finals = (path, _compiled_path(path)) if name == "edgetpu" else (path,)
     # By the names that they get: the file, and what a device's compiler made of it.
-    beside = {path: write_beside(path, model)}
+    beside: dict[Path, Path] = {}
     try:
+        model = _make(target, job, name)
+        beside[path] = write_beside(path, model)
         converted = _judge(run, name, path, model, progress, beside)
-        for final in (path, _compiled_path(path)) if name == "edgetpu" else (path,):
+        for final in finals:
             if converted.path and final in beside:
                 os.replace(beside[final], final)
             else:
                 # A file of an earlier run must not pass for this one's.
                 final.unlink(missing_ok=True)
         return converted
+    except EdgesegError:
+        for final in finals:
+            final.unlink(missing_ok=True)
+        raise
     finally:
         for part in beside.values():
             part.unlink(missing_ok=True)

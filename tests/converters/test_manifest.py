@@ -8,11 +8,15 @@ import os
 from pathlib import Path
 
 import pytest
-from edgeseg.converters.gate import Gate
+from edgeseg.converters.conversion import Run, convert_all
+from edgeseg.converters.gate import Gate, Limits
+from edgeseg.converters.job import Job
 from edgeseg.converters.manifest import Converted, manifest, write_beside, write_manifest
 from edgeseg.converters.source import Source
-from edgeseg.converters.verification import Verification
+from edgeseg.converters.targets import TARGETS, Target
+from edgeseg.converters.verification import Reference, Verification
 
+from edgeseg.errors import InputError
 from edgeseg.runtime.assets import resolve
 from edgeseg.spec import ModelSpec
 
@@ -45,3 +49,23 @@ def test_a_full_disk_leaves_no_part_and_is_named(tmp_path, monkeypatch):
         write_beside(tmp_path / "dist" / "small_int8.tflite", b"data")
     assert raised.value.filename == str(tmp_path / "dist" / "small_int8.tflite")
     assert list((tmp_path / "dist").iterdir()) == []
+
+
+def test_a_target_that_cannot_be_made_leaves_no_earlier_file(tmp_path, monkeypatch):
+    class Silent:
+        def begin(self, text, total):
+            pass
+
+        def advance(self):
+            pass
+
+    def stumble(job):
+        raise ValueError("no such operator")
+
+    for name in ("small_edgetpu", "small_edgetpu_compiled", "small_int8"):
+        (tmp_path / f"{name}.tflite").write_bytes(b"of an earlier run")
+    monkeypatch.setitem(TARGETS, "edgetpu", Target(stumble))
+    run = Run(Job(SOURCE, []), Reference(SOURCE.spec, (), (), (), ()), tmp_path, Limits())
+    with pytest.raises(InputError, match="cannot convert this model: ValueError: no such operator"):
+        convert_all(run, ["edgetpu"], Silent())
+    assert [path.name for path in tmp_path.iterdir()] == ["small_int8.tflite"]
