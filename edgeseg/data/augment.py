@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..config_ranges import check_least, check_range, check_share
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -57,6 +59,14 @@ class AugmentConfig:
     things: float = 0.0
     paste: float = 0.1
     mosaic: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range(self, "crop")
+        check_least(self, 1, "aspect", "elastic_grid")
+        check_least(self, 0, "rotation", "elastic", "brightness", "gamma")
+        check_share(self, "flip", "flip_vertical", "spin", "hue", "hue_things", "low_light")
+        check_share(self, "noise", "blur", "jpeg", "grey", "contrast", "colour", "saturation")
+        check_share(self, "composite", "things", "paste", "mosaic")
 
 
 def warp_matrix(

@@ -7,6 +7,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
+from ..config_ranges import check_above, check_least
 from ..preprocess import model_pixels
 from .augment import deform, elastic_maps, photometric, warp, warp_labels, warp_matrix
 from .batch import Batch
@@ -26,6 +27,10 @@ class BorderConfig:
     foreground: str = ""
     strength: float = 10.0
     sigma: float = 5.0
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "strength")
+        check_above(self, 0, "sigma")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..config_ranges import check_least, check_share
+from ..errors import InputError
 from .thin_plate import thin_plate_warp
+
+KINDS = ("empty", "wrong", "eroded", "thin_plate", "camera", "stale")
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,16 @@ class PreviousMaskConfig:
     rotation: float = 6.0
     stale_factor: float = 4.0
 
+    def __post_init__(self) -> None:
+        check_share(self, *KINDS, "scale")
+        check_least(self, 0, "shift", "rotation", "stale_factor")
+        # Shares such as 0.7 and 0.3 need not add up to 1 to the last bit.
+        if (total := sum(getattr(self, name) for name in KINDS)) > 1 + 1e-9:
+            raise InputError(f"{', '.join(KINDS)}: got {total:g} in total, expected 1 or less")
+
     def kind(self, draw: float) -> str:
         """The kind for a number drawn uniformly from [0, 1)."""
-        for name in ("empty", "wrong", "eroded", "thin_plate", "camera", "stale"):
+        for name in KINDS:
             draw -= getattr(self, name)
             if draw < 0:
                 return name

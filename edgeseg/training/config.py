@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..config_ranges import check_above, check_least, check_range, check_share
 from ..data.augment import AugmentConfig
 from ..data.class_pipeline import BorderConfig
 from ..data.previous_mask import PreviousMaskConfig
-from .config_ranges import check_least, check_range, check_share
+from ..errors import InputError
 from .losses import LossConfig
+
+# NumPy takes seeds of 32 bits.
+SEEDS = 2**32
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,11 @@ class ModelConfig:
     init: str = ""
     init_others: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        check_above(self, 0, "width")
+        check_least(self, 1, "classes", "output_stride", "decoder_channels")
+        check_least(self, 0, "head_blocks")
+
 
 @dataclass(frozen=True)
 class StageConfig:
@@ -177,6 +186,10 @@ class FeaturesConfig:
     layers: tuple[str, ...] = ("block12_add", "block16_depthwise_relu6")
     channels: int = 128
 
+    def __post_init__(self) -> None:
+        check_least(self, 0, "weight", "classes")
+        check_least(self, 1, "channels")
+
 
 @dataclass(frozen=True)
 class HintsConfig:
@@ -201,6 +214,9 @@ class HintsConfig:
         "logits",
     )
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "weight")
 
 
 @dataclass(frozen=True)
@@ -278,6 +294,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_least(self, 1, "validate_every", "checkpoint_every")
         check_least(self, 0, "patience")
+        if not 0 <= self.seed < SEEDS:
+            raise InputError(f"seed: got {self.seed}, expected 0 to {SEEDS - 1}")
 
     @property
     def steps(self) -> int:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..config_ranges import check_above, check_least
+
 Tensor = Any
 
 EPSILON = 1e-6
@@ -41,6 +43,12 @@ class LossConfig:
     temperature: float = 1.0
     class_weights: tuple[float, ...] = ()
     enlarge: int = 1
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "cross_entropy", "jaccard", "dice", "focal", "focal_gamma")
+        check_least(self, 0, "boundary", "distillation", "class_weights")
+        check_least(self, 1, "boundary_radius", "enlarge")
+        check_above(self, 0, "temperature")
 
 
 # Binary masks -----------------------------------------------------------------
@@ -89,7 +97,7 @@ def binary_focal(ops: Any, logits: Tensor, truth: Tensor, gamma: float) -> Tenso
     """
     probability = ops.sigmoid(logits)
     wrong = probability * (1 - truth) + (1 - probability) * truth
-    return wrong**gamma * binary_cross_entropy(ops, logits, truth)
+    return _focus(ops, wrong, gamma) * binary_cross_entropy(ops, logits, truth)
 
 
 def log_odds(ops: Any, probabilities: Tensor) -> Tensor:
@@ -159,7 +167,7 @@ def cross_entropy(ops: Any, logits: Tensor, truth: Tensor) -> Tensor:
 def focal(ops: Any, logits: Tensor, truth: Tensor, gamma: float) -> Tensor:
     """Cross-entropy times (1 - p)^gamma (Lin et al. 2017, eq. 4): (N, h, w, K) -> (N, h, w)."""
     probability = ops.sum(truth * ops.softmax(logits, axis=-1), axis=-1)
-    return (1 - probability) ** gamma * cross_entropy(ops, logits, truth)
+    return _focus(ops, 1 - probability, gamma) * cross_entropy(ops, logits, truth)
 
 
 def region_overlap(
@@ -263,6 +271,11 @@ def boundary_weight(ops: Any, truth: Tensor, config: LossConfig) -> Tensor:
     eroded = -ops.max_pool(-truth, size, strides=1, padding="same")
     edge = ops.max(dilated - eroded, axis=-1, keepdims=True)
     return 1 + config.boundary * edge
+
+
+def _focus(ops: Any, wrong: Tensor, gamma: float) -> Tensor:
+    """The factor of the focal loss; at 0 a power below 1 has no finite gradient."""
+    return ops.maximum(wrong, EPSILON) ** gamma
 
 
 def _total(parts: dict[str, Tensor], config: LossConfig) -> Tensor:

@@ -54,6 +54,47 @@ def test_numbers_out_of_range_are_named(tmp_path, line, wrong, message):
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    ("table", "wrong", "message"),
+    [
+        ("loss", "jaccard = -0.5", r"loss: jaccard: got -0.5, expected 0 or more"),
+        ("loss", "class_weights = [1.0, -1.0]", r"loss: class_weights: got \[1.0, -1.0\]"),
+        ("loss", "temperature = 0.0", r"loss: temperature: got 0, expected more than 0"),
+        ("loss", "boundary_radius = 0", r"loss: boundary_radius: got 0, expected 1 or more"),
+        ("loss", "enlarge = 0", r"loss: enlarge: got 0, expected 1 or more"),
+        ("data.augment", "flip = 1.5", r"data: augment: flip: got 1.5, expected 0 to 1"),
+        ("data.augment", "mosaic = -0.1", r"data: augment: mosaic: got -0.1, expected 0 to 1"),
+        ("data.augment", "aspect = 0.0", r"data: augment: aspect: got 0.0, expected 1 or more"),
+        ("data.augment", "elastic_grid = 0", r"data: augment: elastic_grid: got 0"),
+        ("data.augment", "elastic = nan", r"data: augment: elastic: got nan"),
+        ("data.previous_mask", "empty = 0.9", r"previous_mask: empty, .*: got 1.37 in total"),
+        ("data.previous_mask", "wrong = 2.0", r"previous_mask: wrong: got 2, expected 0 to 1"),
+        ("data.border", "sigma = 0.0", r"data: border: sigma: got 0, expected more than 0"),
+        ("model", "width = 0.0", r"model: width: got 0, expected more than 0"),
+        ("model", "decoder_channels = [8, 0]", r"model: decoder_channels: got \[8, 0\]"),
+        ("model", "head_blocks = -1", r"model: head_blocks: got -1, expected 0 or more"),
+        ("model", "classes = 0", r"model: classes: got 0, expected 1 or more"),
+        ("features", "weight = -1.0", r"features: weight: got -1.0, expected 0 or more"),
+        ("features", "channels = 0", r"features: channels: got 0, expected 1 or more"),
+        ("hints", "weight = -1.0", r"hints: weight: got -1.0, expected 0 or more"),
+        ("optimizer", 'name = "sgdd"', r"optimizer: name: got 'sgdd', expected one of adam, muon"),
+    ],
+)
+def test_numbers_out_of_range_are_named_in_every_table(tmp_path, table, wrong, message):
+    path = tmp_path / "x.toml"
+    path.write_text(f"{GOOD}\n[{table}]\n{wrong}\n")
+    with pytest.raises(InputError, match=message):
+        load_config(path)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_numpy_does_not_take_is_named(tmp_path, seed):
+    path = tmp_path / "x.toml"
+    path.write_text(f"seed = {seed}\n{GOOD}")
+    with pytest.raises(InputError, match=f"seed: got {seed}, expected 0 to 4294967295"):
+        load_config(path)
+
+
 def test_a_file_in_another_encoding_is_one_line(tmp_path):
     path = tmp_path / "x.toml"
     path.write_bytes(GOOD.replace("name", "# \u00fc\nname", 1).encode("latin-1"))

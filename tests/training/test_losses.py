@@ -10,11 +10,13 @@ import pytest
 from edgeseg.training.losses import (
     LossConfig,
     binary_distillation,
+    binary_focal,
     binary_loss,
     boundary_weight,
     class_loss,
     cross_entropy,
     distillation,
+    focal,
     region_overlap,
 )
 
@@ -36,6 +38,24 @@ def test_binary_parts_by_hand():
     assert float(parts["focal"]) == pytest.approx(0.25 * np.log(2))
     expected = np.log(2) + 0.5 * float(parts["jaccard"]) + 2 * float(parts["dice"])
     assert float(parts["loss"]) == pytest.approx(expected + 0.25 * np.log(2), rel=1e-5)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_focal_gradients_are_finite_where_the_network_is_sure(gamma):
+    import tensorflow as tf
+
+    logits = tf.Variable(np.float32([-200, -5, 5, 200]).reshape(1, 2, 2, 1))
+    with tf.GradientTape(persistent=True) as tape:
+        one = ops.sum(binary_focal(ops, logits, np.ones((1, 2, 2, 1), np.float32), gamma))
+        pair = ops.concatenate([logits, -logits], axis=-1)
+        truth = np.stack([np.ones((1, 2, 2)), np.zeros((1, 2, 2))], -1).astype(np.float32)
+        several = ops.sum(focal(ops, pair, truth, gamma))
+    for loss in (one, several):
+        assert np.isfinite(tape.gradient(loss, logits).numpy()).all()
+    p = 1 / (1 + np.exp(-np.float64([-200, -5, 5, 200])))
+    cross_entropy = np.logaddexp(0, -np.float64([-200, -5, 5, 200]))
+    expected = np.sum((1 - p) ** gamma * cross_entropy)
+    assert float(one) == pytest.approx(expected, rel=1e-5)
 
 
 def test_image_weights():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InputError
+from .errors import InputError
 
 
 def check_least(config: Any, least: float, *names: str) -> None:
@@ -14,6 +14,14 @@ def check_least(config: Any, least: float, *names: str) -> None:
         for one in value if isinstance(value, tuple) else (value,):
             if not one >= least:
                 raise InputError(f"{name}: got {_shown(value)}, expected {least:g} or more")
+
+
+def check_above(config: Any, least: float, *names: str) -> None:
+    """Raise InputError for a field that is not above `least`."""
+    for name in names:
+        value = getattr(config, name)
+        if not value > least:
+            raise InputError(f"{name}: got {value:g}, expected more than {least:g}")
 
 
 def check_share(config: Any, *names: str) -> None:
