@@ -15,6 +15,18 @@ from ..errors import InputError
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
+def stride_of(size: tuple[int, int], output: tuple[int, int]) -> int:
+    """Pixels of an input of `size` to a pixel of its `output`, both (height, width).
+
+    0 where the output is smaller because valid padding took the borders off: strides are
+    powers of two, 188 to 4 is none.
+    """
+    stride = size[0] // output[0]
+    if size != (stride * output[0], stride * output[1]) or stride & (stride - 1):
+        return 0
+    return stride
+
+
 def overlap_tile(
     predict: Predict,
     image: np.ndarray,

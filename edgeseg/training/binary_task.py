@@ -16,7 +16,7 @@ from ..spec import ModelSpec
 from .config import StageConfig, TrainConfig
 from .losses import binary_loss
 from .sources import make_spec, output_geometry, read_groups, read_validation
-from .task import Shown, all_samples, spread_out, without
+from .task import Shown, all_samples, check_apart, refuse, spread_out, without
 from .validation import Predict, predict_classes, validate
 
 
@@ -34,11 +34,24 @@ class BinaryTask:
         skip_bad: bool = False,
         features: FeatureMaps | None = None,
     ) -> None:
+        refuse(
+            config,
+            "without data.reader, expected it with the classes that a reader gives",
+            {
+                "data.holdout": config.data.holdout > 0,
+                "data.tile": config.data.tile,
+                "data.classes": bool(config.data.classes),
+                "data.border.foreground": bool(config.data.border.foreground),
+                "model.classes": config.model.classes != 1,
+                "loss.class_weights": bool(config.loss.class_weights),
+            },
+        )
         self.config, self.root, self.features = config, root, features
         self.problems: list[Problem] = []
         collect = self.problems if skip_bad else None
         self.groups = read_groups(config, root, collect, labels=labels)
         self.validation = read_validation(config, root, collect)
+        check_apart(config, all_samples(self.groups), self.validation)
         self.backgrounds: tuple[Sample, ...] = ()
         if config.data.backgrounds:
             places = root / config.data.backgrounds
@@ -66,6 +79,13 @@ class BinaryTask:
     def pipeline(self, stage: StageConfig, model: Any) -> Pipeline:
         """Soft masks, backgrounds and previous masks."""
         data, features = self.config.data, self.config.features
+        stride, margin = output_geometry(model)
+        if any(margin):
+            raise InputError(
+                f"{self.config.name}: got an output of {model.output_shape[1]}x"
+                f"{model.output_shape[2]} for an input of {stage.size[0]}x{stage.size[1]}, "
+                'expected the whole mask; set padding = "same", or data.reader and data.tile'
+            )
         maps, grid = None, (0, 0)
         if self.features is not None:
             maps = self.features.of(self.trained())
@@ -74,7 +94,7 @@ class BinaryTask:
             groups=self.groups,
             backgrounds=self.backgrounds,
             spec=self.spec(stage.size),
-            output_stride=_truth_stride(output_geometry(model)[0], self.config.loss.enlarge),
+            output_stride=_truth_stride(stride, self.config.loss.enlarge),
             augment=dataclasses.replace(data.augment, crop=stage.crop, composite=stage.composite),
             previous=data.previous_mask,
             seed=self.config.seed,
@@ -110,7 +130,7 @@ class BinaryTask:
 
 def _truth_stride(stride: int, enlarge: int) -> int:
     """Stride of a truth that is `enlarge` times as large as the mask of a network."""
-    if enlarge < 1 or stride % enlarge:
+    if stride % enlarge:
         raise InputError(
             f"loss.enlarge: got {enlarge} for a mask at 1/{stride}, expected a divisor of {stride}"
         )

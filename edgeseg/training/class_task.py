@@ -18,7 +18,7 @@ from ..spec import ModelSpec
 from .config import DataConfig, GroupConfig, StageConfig, TrainConfig
 from .losses import class_loss
 from .sources import make_spec, output_geometry
-from .task import Shown, all_samples, spread_out, without
+from .task import Shown, all_samples, check_apart, refuse, spread_out, without
 from .validation import Predict, predict_classes, validate_classes
 
 
@@ -28,22 +28,25 @@ class ClassTask:
     features: FeatureMaps | None = None
 
     def __init__(self, config: TrainConfig, root: Path) -> None:
-        if config.features.folder:
-            raise InputError(
-                f"{config.name}: got features.folder with a reader, expected binary masks; "
-                "leave it out"
-            )
-        if config.loss.enlarge != 1:
-            raise InputError(
-                f"{config.name}: got loss.enlarge with a reader, expected binary masks; "
-                "leave it out"
-            )
+        refuse(
+            config,
+            "with a reader, expected binary masks",
+            {
+                "features.folder": bool(config.features.folder),
+                "loss.enlarge": config.loss.enlarge != 1,
+                "data.backgrounds": bool(config.data.backgrounds),
+                "labels": any(group.labels for group in config.data.groups),
+                "masks = false": not all(group.masks for group in config.data.groups),
+                "model.previous_mask": config.model.previous_mask,
+            },
+        )
         self.root = root
         self._read: dict[str, Dataset] = {}
         data = config.data
         parts = [self._dataset(config, group.folder) for group in data.groups]
         self.labels, self.palette = parts[0].labels, parts[0].palette
         self.classes: int | None = len(self.labels)
+        self._check_classes(config)
         self.config = dataclasses.replace(
             config, model=dataclasses.replace(config.model, classes=len(self.labels))
         )
@@ -53,11 +56,25 @@ class ClassTask:
         held = self._dataset(config, data.validation).samples
         same = data.validation in [group.folder for group in data.groups]
         self.validation = list(held[_kept(held, data.holdout) :] if same else held)
+        check_apart(config, all_samples(self.groups), self.validation)
         self.problems = [p for dataset in self._read.values() for p in dataset.problems]
         self.cache: dict = {}
         if not self.validation:
             raise InputError(
                 f"{root}: got no validation samples; set data.holdout or another split"
+            )
+
+    def _check_classes(self, config: TrainConfig) -> None:
+        weights, foreground = config.loss.class_weights, config.data.border.foreground
+        if weights and len(weights) != len(self.labels):
+            raise InputError(
+                f"loss.class_weights: got {len(weights)}, expected one for each of "
+                f"{', '.join(self.labels)}"
+            )
+        if foreground and foreground not in self.labels:
+            raise InputError(
+                f"data.border.foreground: got {foreground!r}, expected one of "
+                f"{', '.join(self.labels)}"
             )
 
     def _dataset(self, config: TrainConfig, split: str) -> Dataset:
@@ -84,6 +101,12 @@ class ClassTask:
         """Class ids with pixel weights."""
         data = self.config.data
         stride, margin = output_geometry(model)
+        if any(margin) and not data.tile:
+            raise InputError(
+                f"{self.config.name}: got an output of {model.output_shape[1]}x"
+                f"{model.output_shape[2]} for an input of {stage.size[0]}x{stage.size[1]} with "
+                "data.tile = false, expected true: what validates is seen tile by tile"
+            )
         return ClassPipeline(
             groups=self.groups,
             backgrounds=(),

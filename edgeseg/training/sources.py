@@ -11,6 +11,7 @@ from ..data.dataset import Colour
 from ..data.folder import Problem, Sample, read_backgrounds, read_pairs
 from ..data.pipeline import Group
 from ..errors import InputError
+from ..models.overlap_tile import stride_of
 from ..spec import ModelSpec
 from .config import GroupConfig, TrainConfig
 
@@ -112,12 +113,15 @@ def make_network(keras: Any, config: TrainConfig, size: tuple[int, int]) -> Any:
     channels = (1 if model.colour == "GRAY" else 3) + int(model.previous_mask)
     options: dict[str, Any] = dict(model.options)
     if model.name == "hourglass":
-        options |= {
+        own = {
             "width": model.width,
             "decoder_channels": model.decoder_channels,
             "output_stride": model.output_stride,
             "head_blocks": model.head_blocks,
         }
+        if twice := sorted(set(own) & set(options)):
+            raise InputError(f"model.options: got {twice}, expected them in [model] itself")
+        options |= own
     return models.build(
         model.name,
         keras=keras,
@@ -129,8 +133,7 @@ def make_network(keras: Any, config: TrainConfig, size: tuple[int, int]) -> Any:
 
 def output_geometry(model: Any) -> tuple[int, tuple[int, int]]:
     """Stride of a network's output, and the margin that valid padding takes off each side."""
-    height, width = model.input_shape[1:3]
-    out_height, out_width = model.output_shape[1:3]
-    if height % out_height == 0 and width % out_width == 0:
-        return height // out_height, (0, 0)
-    return 1, ((height - out_height) // 2, (width - out_width) // 2)
+    size, output = model.input_shape[1:3], model.output_shape[1:3]
+    if stride := stride_of(size, output):
+        return stride, (0, 0)
+    return 1, ((size[0] - output[0]) // 2, (size[1] - output[1]) // 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,6 +52,23 @@ class Task(Protocol):
 
     def show(self, predict: Predict, spec: ModelSpec, count: int) -> list[Shown]:
         """Some validation images, uint8 BGR, with true and predicted class ids."""
+
+
+def refuse(config: TrainConfig, wanted: str, given: Mapping[str, bool]) -> None:
+    """Raise InputError for the first option that is given to a task that has no use for it."""
+    for name, is_given in given.items():
+        if is_given:
+            raise InputError(f"{config.name}: got {name} {wanted}; leave it out")
+
+
+def check_apart(config: TrainConfig, trained: Sequence[Sample], held: Sequence[Sample]) -> None:
+    """Raise InputError where what validates is trained on as well: its scores would say nothing."""
+    images = {sample.image for sample in trained}
+    if both := [sample.image for sample in held if sample.image in images]:
+        raise InputError(
+            f"data.validation: got {config.data.validation!r}, of which {len(both)} of {len(held)} "
+            f"images are trained on as well, such as {both[0]}; expected others"
+        )
 
 
 def all_samples(groups: tuple[Group, ...]) -> list[Sample]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..data.dataset import Labelled
 from ..data.folder import Sample
-from ..models.overlap_tile import overlap_tile
+from ..errors import InputError
+from ..models.overlap_tile import overlap_tile, stride_of
 from ..preprocess import model_pixels, normalise, resize, to_mask, to_scores, to_tensor
 from ..spec import ModelSpec
 from .confusion import Confusion
@@ -86,7 +87,14 @@ def predict_classes(
 
 
 def _whole(predict: Predict, spec: ModelSpec, image: np.ndarray) -> np.ndarray:
-    return to_scores(predict(to_tensor(image, spec)), spec)
+    answer = predict(to_tensor(image, spec))
+    output = (answer.shape[1], answer.shape[2])
+    if not stride_of((spec.height, spec.width), output):
+        raise InputError(
+            f"{spec.name}: got an output of {output[0]}x{output[1]} for an input of {spec.height}x"
+            f"{spec.width}, without its borders; expected tiles: --tile, or data.tile = true"
+        )
+    return to_scores(answer, spec)
 
 
 def _tiled(predict: Predict, spec: ModelSpec, image: np.ndarray) -> np.ndarray:
@@ -98,7 +106,7 @@ def _tiled(predict: Predict, spec: ModelSpec, image: np.ndarray) -> np.ndarray:
     tile = (spec.height, spec.width)
     probe = predict(np.zeros((1, *tile, spec.channels), np.float32))
     output = (probe.shape[1], probe.shape[2])
-    valid = tile[0] % output[0] != 0 or tile[1] % output[1] != 0
+    valid = not stride_of(tile, output)
 
     def answer(patch: np.ndarray) -> np.ndarray:
         scores = to_scores(predict(patch), spec)

@@ -6,7 +6,7 @@ import pytest
 
 from edgeseg.errors import InputError
 from edgeseg.models import build
-from edgeseg.models.overlap_tile import overlap_tile
+from edgeseg.models.overlap_tile import overlap_tile, stride_of
 
 
 def test_tiles_of_a_valid_unet_join_without_a_seam():
@@ -54,3 +54,19 @@ def test_margin_drops_the_zero_padded_border():
     np.testing.assert_array_equal(result, image)
     with pytest.raises(InputError, match="margin 3"):
         overlap_tile(lambda tile: tile, image, tile=(6, 6), margin=3)
+
+
+@pytest.mark.parametrize(
+    ("size", "output", "stride"),
+    [
+        ((64, 96), (64, 96), 1),
+        ((64, 96), (16, 24), 4),
+        ((572, 572), (388, 388), 0),
+        # Multiples by chance: valid padding took 184 and 40 pixels.
+        ((188, 188), (4, 4), 0),
+        ((60, 60), (20, 20), 0),
+        ((64, 60), (16, 20), 0),
+    ],
+)
+def test_a_stride_is_told_from_valid_padding(size, output, stride):
+    assert stride_of(size, output) == stride
