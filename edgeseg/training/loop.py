@@ -74,6 +74,7 @@ class Trainer:
         self.config = self.task.config
         self.objective = Objective(self.keras, self.task, self.config, self.root)
         self.supply = Supply(self.keras, self.config, self.devices)
+        self._check_sizes()
         self.keras.utils.set_random_seed(config.seed)
         network = make_network(self.keras, self.config, config.stages[0].size)
         network = self.objective.extended(network)
@@ -87,6 +88,11 @@ class Trainer:
     def step(self) -> int:
         """Steps that have been made."""
         return self.state.step
+
+    def _check_sizes(self) -> None:
+        # All at once: a size that the last stage cannot have is known before the first begins.
+        for size in {stage.size for stage in self.config.stages[1:]}:
+            make_network(self.keras, self.config, size)
 
     # Before the first step ------------------------------------------------------
 
@@ -112,8 +118,17 @@ class Trainer:
         self.task.leave_out(set(bad))
 
     def restore(self) -> None:
-        """Read the checkpoint. InputError where the run's folder has none."""
-        self.state = State.load(self.folder / "checkpoints" / "last.npz")
+        """Read the checkpoint. InputError where the run's folder has none, or another network's."""
+        path = self.folder / "checkpoints" / "last.npz"
+        state = State.load(path)
+        found, wanted = ({k: v.shape for k, v in s.weights.items()} for s in (state, self.state))
+        if found != wanted:
+            name = sorted(dict(found.items() ^ wanted.items()))[0]
+            raise InputError(
+                f"{path}: got {name} {found.get(name)}, expected {wanted.get(name)}; "
+                "resume with the configuration that the run was begun with"
+            )
+        self.state = state
 
     def unfold(self) -> None:
         """Start normalization that the weights of `init` have folded in from the first batches.
@@ -193,7 +208,7 @@ class Trainer:
             sent.append((parts, state.step, names))
             state.step += 1
             self.log.add(parts)
-            if state.step % average.EVERY == 0:
+            if state.step % average.EVERY == 0 or state.step == end:
                 share = average.share_at(state.step, config.optimizer.average)
                 state.average = move(state.average, named, share)
             stop = self._stop.is_set()
@@ -253,7 +268,14 @@ class Trainer:
         save_arrays(state.average, self.folder / "weights.npz")
 
     def _load(self, model: Any, optimizer: Any) -> None:
-        for variable, value in zip(optimizer.variables, self.state.optimizer or []):
+        values = self.state.optimizer
+        if values and [v.shape for v in values] != [tuple(v.shape) for v in optimizer.variables]:
+            raise InputError(
+                f"{self.folder}: got a checkpoint of another optimizer, expected "
+                f"{self.config.optimizer.name}'s; resume with the configuration that the run was "
+                "begun with"
+            )
+        for variable, value in zip(optimizer.variables, values or []):
             variable.assign(value)
         for variable, value in zip(seed_states(model), self.state.seeds):
             variable.assign(value)

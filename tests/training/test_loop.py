@@ -96,6 +96,43 @@ def test_sigterm_and_resume_give_the_very_same_weights(config, tmp_path, monkeyp
         assert one["score"] == other["score"]
 
 
+def test_a_checkpoint_of_another_network_or_optimizer_is_refused(config, tmp_path):
+    run = tmp_path / "run"
+    short = dataclasses.replace(config, stages=(dataclasses.replace(config.stages[0], steps=2),))
+    train(short, run, tmp_path)
+    wider = {**config.model.options, "channels": 8}
+    other = dataclasses.replace(config, model=dataclasses.replace(config.model, options=wider))
+    with pytest.raises(
+        InputError, match=r"last\.npz: got bottom_conv1/bias \(16,\), expected \(32"
+    ):
+        train(other, run, tmp_path, resume=True)
+    muon = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, name="muon"))
+    with pytest.raises(InputError, match="a checkpoint of another optimizer, expected muon's"):
+        train(muon, run, tmp_path, resume=True)
+    path = run / "checkpoints" / "last.npz"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="got no readable checkpoint"):
+        train(config, run, tmp_path, resume=True)
+
+
+def test_the_average_has_the_last_steps_too(config, tmp_path):
+    # Seven steps, of which the average is moved at the fifth; without a decay it is the weights.
+    stage = dataclasses.replace(config.stages[0], steps=7)
+    optimizer = dataclasses.replace(config.optimizer, average=0.0)
+    run = tmp_path / "run"
+    config = dataclasses.replace(config, stages=(stage,), optimizer=optimizer)
+    trainer = train(config, run, tmp_path)
+    saved = weights(run)
+    for name, value in trainer.state.weights.items():
+        np.testing.assert_allclose(saved[name], value, atol=1e-6, err_msg=name)
+
+
+def test_a_size_of_a_later_stage_is_checked_before_the_first(config, tmp_path):
+    stages = (config.stages[0], dataclasses.replace(config.stages[1], size=(38, 40)))
+    with pytest.raises(InputError, match="unet input size: got 38x40"):
+        Trainer(dataclasses.replace(config, stages=stages), tmp_path / "run", root=tmp_path)
+
+
 def test_signals_are_left_alone_outside_the_main_thread():
     before = signal.getsignal(signal.SIGTERM)
     with loop._signals(threading.Event()):
