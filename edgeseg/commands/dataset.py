@@ -43,7 +43,8 @@ def verify(folder: Folder, format: Kind = "auto", split: Split = "", classes: Cl
     console.print(_table(dataset, report))
     sizes = [f"{w}x{h} ({n})" for (h, w), n in report.sizes.items()]
     more = f", and {len(sizes) - 5} more" if len(sizes) > 5 else ""
-    console.print(f"{report.good} good pairs; sizes {', '.join(sizes[:5]) or 'none'}{more}")
+    sizes_line = f"{report.good} good pairs; sizes {', '.join(sizes[:5]) or 'none'}{more}"
+    console.print(sizes_line, soft_wrap=True)
     for problem in report.problems:
         console.print(str(problem), style="red", soft_wrap=True, markup=False, highlight=False)
     if report.problems:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import IGNORE, Dataset, found, pair, read_ids
+from .dataset import IGNORE, Dataset, found, pair
+from .folder import read_grey
 
 LABELS = (
     "sky",
@@ -47,5 +48,5 @@ def read_camvid(root: str | Path, *, split: str = "train") -> Dataset:
 
 def decode(path: Path) -> np.ndarray:
     """uint8 (H, W) class ids 0 to 10, void as IGNORE."""
-    ids = read_ids(path)
+    ids = read_grey(path)
     return np.where(ids == VOID, IGNORE, ids).astype(np.uint8)

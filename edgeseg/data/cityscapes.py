@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import IGNORE, UNKNOWN, Dataset, found, pair, read_ids
+from .dataset import IGNORE, UNKNOWN, Dataset, found, pair
+from .folder import read_grey
 
 # Label id, name and colour of the 19 classes that are trained and scored, by training id.
 CLASSES = (
@@ -59,4 +60,4 @@ def read_cityscapes(root: str | Path, *, split: str = "val") -> Dataset:
 
 def decode(path: Path) -> np.ndarray:
     """uint8 (H, W) training ids from a file of label ids."""
-    return _table()[read_ids(path)]
+    return _table()[read_grey(path)]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, require
-from .dataset import IGNORE, Colour, Dataset, Labelled, Problem
+from .dataset import IGNORE, Colour, Dataset, Labelled, check_count
+from .folder import Problem
 
 
 def read_coco(root: str | Path, *, split: str = "val2017", classes: Sequence[str] = ()) -> Dataset:
@@ -42,11 +43,12 @@ def read_coco(root: str | Path, *, split: str = "val2017", classes: Sequence[str
         else:
             problems.append(Problem(image, f"got no such image, expected it from {file.name}"))
     labels = ("background", *kept)
+    check_count(labels, file)
     return Dataset(f"coco {split}", tuple(samples), labels, colours(len(labels)), tuple(problems))
 
 
 def _open(file: Path) -> Any:
-    module = require("pycocotools.coco", extra="train")
+    module = require("pycocotools.coco", extra="benchmark")
     if not file.is_file():
         raise InputError(f"{file}: got no such file, expected COCO's instances")
     try:

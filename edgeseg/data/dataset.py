@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..errors import InputError
-from .folder import Problem, Sample
-
-__all__ = ["IGNORE", "UNKNOWN", "Dataset", "Labelled", "Problem", "found", "pair", "read_ids"]
+from .folder import Problem, Sample, read_grey
 
 # Class id of pixels that count neither in the loss nor in a score.
 IGNORE = 255
@@ -23,18 +20,6 @@ Decode = Callable[[Path], np.ndarray]
 Colour = tuple[int, int, int]
 
 
-def read_ids(path: Path) -> np.ndarray:
-    """A mask file's values as they are: uint8 (H, W). InputError for an unreadable one."""
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise InputError(f"{path}: got no readable mask")
-    if image.ndim == 3 and (image[..., 0] == image[..., 1]).all():
-        image = np.ascontiguousarray(image[..., 0])
-    if image.ndim != 2 or image.dtype != np.uint8:
-        raise InputError(f"{path}: got {image.dtype} {image.shape}, expected 8 bit class ids")
-    return image
-
-
 @dataclass(frozen=True)
 class Labelled(Sample):
     """An image whose pixels have class ids.
@@ -43,7 +28,7 @@ class Labelled(Sample):
     decode: reads that file into uint8 (H, W) class ids, IGNORE where none counts.
     """
 
-    decode: Decode = read_ids
+    decode: Decode = read_grey
 
     def read_labels(self) -> np.ndarray:
         """uint8 (H, W) class ids, IGNORE and UNKNOWN among them."""
@@ -70,6 +55,12 @@ class Dataset:
     labels: tuple[str, ...]
     palette: tuple[Colour, ...]
     problems: tuple[Problem, ...] = ()
+
+
+def check_count(labels: Sequence[str], path: Path) -> None:
+    """Raise InputError for more classes than ids of eight bits have room for."""
+    if len(labels) > UNKNOWN:
+        raise InputError(f"{path}: got {len(labels)} classes, expected at most {UNKNOWN}")
 
 
 def pair(

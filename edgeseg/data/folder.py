@@ -56,9 +56,7 @@ class Sample:
         if self.mask is None:
             height, width = self.read_image().shape[:2]
             return np.zeros((height, width), np.uint8)
-        mask = cv2.imread(str(self.mask), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise InputError(f"{self.mask}: got no readable mask")
+        mask = read_grey(self.mask)
         check_range(mask, self.mask)
         return mask
 
@@ -67,6 +65,40 @@ class Sample:
         image, mask = self.read_image(), self.read_mask()
         check_size(mask, image, self.mask)
         return image, mask
+
+
+def read_values(path: Path) -> np.ndarray:
+    """A mask file's values as they are: uint8 (H, W), or (H, W, 3) BGR where it has colours.
+
+    Raises InputError for a file that is unreadable, has other than 8 bits, or holds nothing
+    but transparency.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise InputError(f"{path}: got no readable mask")
+    if image.dtype != np.uint8:
+        raise InputError(f"{path}: got a mask of {image.dtype}, expected 8 bits")
+    if image.ndim == 2:
+        return image
+    colours = image[..., :3]
+    if image.shape[2] == 4 and np.ptp(image[..., 3]) and not np.ptp(colours, axis=(0, 1)).any():
+        raise InputError(
+            f"{path}: got one colour and a mask in its transparency, expected an opaque mask"
+        )
+    if (colours[..., :1] == colours[..., 1:]).all():
+        return np.ascontiguousarray(colours[..., 0])
+    return np.ascontiguousarray(colours)
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """`read_values` of a file without colours, uint8 (H, W); InputError for others."""
+    values = read_values(path)
+    if values.ndim == 3:
+        raise InputError(
+            f"{path}: got a mask in colours, expected one plane of grey values; a labels.txt "
+            "beside images/ and masks/ tells which colour is which class"
+        )
+    return values
 
 
 def check_size(mask: np.ndarray, image: np.ndarray, path: Path | None) -> None:

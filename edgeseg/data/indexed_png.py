@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from .dataset import UNKNOWN, read_ids
+from .dataset import UNKNOWN
+from .folder import read_grey
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 INDEXED = 3  # colour type in the header
@@ -22,7 +23,7 @@ INDEXED = 3  # colour type in the header
 def read_indexed(path: Path) -> np.ndarray:
     """uint8 (H, W): indices of an indexed PNG, values of any other grey file."""
     palette = png_palette(path)
-    return read_ids(path) if palette is None else read_coloured(path, palette)
+    return read_grey(path) if palette is None else read_coloured(path, palette)
 
 
 def png_palette(path: Path) -> np.ndarray | None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import Dataset, found, pair, read_ids
+from .dataset import Dataset, found, pair
+from .folder import read_grey
 
 LABELS = ("cell", "membrane")
 PALETTE = ((70, 90, 150), (250, 200, 60))
@@ -23,4 +24,4 @@ def read_isbi(root: str | Path, *, split: str = "train") -> Dataset:
 
 def decode(path: Path) -> np.ndarray:
     """uint8 (H, W): 1 on membranes."""
-    return (read_ids(path) < 128).astype(np.uint8)
+    return (read_grey(path) < 128).astype(np.uint8)

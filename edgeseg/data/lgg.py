@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .dataset import Dataset, found, pair, read_ids
+from .dataset import Dataset, found, pair
+from .folder import read_grey
 
 LABELS = ("background", "tumour")
 PALETTE = ((0, 0, 0), (230, 60, 60))
@@ -29,4 +30,4 @@ def read_lgg(root: str | Path, *, split: str = "") -> Dataset:
 
 def decode(path: Path) -> np.ndarray:
     """uint8 (H, W): 1 in the tumour."""
-    return (read_ids(path) > 127).astype(np.uint8)
+    return (read_grey(path) > 127).astype(np.uint8)

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .dataset import IGNORE, UNKNOWN, Colour, Dataset, Labelled, Problem, read_ids
-from .folder import check_range, images_in
+from .dataset import IGNORE, UNKNOWN, Colour, Dataset, Labelled, check_count
+from .folder import Problem, check_range, images_in, read_grey, read_values
 from .indexed_png import png_palette, read_coloured
 
 BINARY = ("background", "foreground"), ((0, 0, 0), (64, 200, 120))
@@ -50,7 +50,11 @@ def read_labels_file(
 ) -> tuple[tuple[str, ...], tuple[Colour, ...], Colour | None]:
     """Names, colours, and the colour of ignored pixels, from a labels.txt."""
     labels, palette, ignored = [], [], None
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: got no text in UTF-8 ({error})") from None
+    for number, line in enumerate(lines, start=1):
         words = line.split()
         if not words or line.startswith("#"):
             continue
@@ -62,16 +66,22 @@ def read_labels_file(
         if name == "ignore":
             ignored = colour
         else:
+            if name in labels or colour in palette:
+                raise InputError(
+                    f"{path}:{number}: got {line!r} after a class of that name or colour, expected "
+                    "each once"
+                )
             labels.append(name)
             palette.append(colour)
     if not labels:
         raise InputError(f"{path}: got no classes, expected lines NAME RED GREEN BLUE")
+    check_count(labels, path)
     return tuple(labels), tuple(palette), ignored
 
 
 def decode_binary(path: Path) -> np.ndarray:
     """uint8 (H, W): 1 where the mask is above 127."""
-    values = read_ids(path)
+    values = read_grey(path)
     check_range(values, path)
     return (values > 127).astype(np.uint8)
 
@@ -82,15 +92,17 @@ def decode_classes(
     """uint8 (H, W) class ids of a coloured, indexed or grey mask."""
     own = png_palette(path)
     known = np.array([*palette, ignored] if ignored else palette, np.uint8)
-    try:
-        ids = read_coloured(path, own) if own is not None else read_ids(path)
-    except InputError:
-        coloured = read_coloured(path, known)
-        return np.where(coloured == len(palette), IGNORE, coloured).astype(np.uint8)
-    if own is not None and not _numbered(ids, len(palette)):
+    ids = read_values(path) if own is None else read_coloured(path, own)
+    if ids.ndim == 3 or not _numbered(ids, len(palette)) or (own is None and _grey(ids, known)):
         coloured = read_coloured(path, known)
         ids = np.where(coloured == len(palette), IGNORE, coloured)
     return np.where((ids >= len(palette)) & (ids != IGNORE), UNKNOWN, ids).astype(np.uint8)
+
+
+def _grey(values: np.ndarray, known: np.ndarray) -> bool:
+    """Whether values, 255 among them, are colours: black and white, not class 0 and ignored."""
+    greys = known[(known[:, :1] == known).all(axis=1), 0]
+    return bool((values == IGNORE).any() and np.isin(values, greys).all())
 
 
 def _numbered(ids: np.ndarray, classes: int) -> bool:

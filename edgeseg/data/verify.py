@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from .dataset import IGNORE, UNKNOWN, Dataset, Labelled, Problem
-from .folder import Sample
+from .dataset import IGNORE, UNKNOWN, Dataset, Labelled
+from .folder import IMAGE_SUFFIXES, Problem, Sample
 
 JPEG_END = b"\xff\xd9"
 PNG_END = b"IEND"
@@ -109,7 +109,9 @@ def _examine(sample: Sample, classes: int | None) -> _Seen:
     if sample.mask is None:
         return _Seen(None, (height, width), _counts(np.zeros((height, width), np.uint8)))
     try:
-        check_complete(sample.mask)
+        # The masks of all images may lie in one file of hundreds of megabytes, as COCO's do.
+        if sample.mask.suffix.lower() in IMAGE_SUFFIXES:
+            check_complete(sample.mask)
         labels = sample.read_labels() if isinstance(sample, Labelled) else sample.read_mask()
     except InputError as error:
         return _Seen(_problem(sample.mask, error))

@@ -1,14 +1,16 @@
 """Every reader on a real sample in the original layout."""
 
 import json
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
 from edgeseg.data.dataset import IGNORE
+from edgeseg.data.folder import read_pairs
 from edgeseg.data.readers import read_dataset
-from edgeseg.errors import InputError
+from edgeseg.errors import InputError, MissingExtra
 
 
 def share(labels: np.ndarray, value: int) -> float:
@@ -140,6 +142,75 @@ def test_folder_with_ids_and_indexed_masks(coloured):
     image.putpalette([v for i in range(256) for v in (i, 255 - i, i // 2)])
     image.save(coloured / "masks/a.png")
     np.testing.assert_array_equal(read_dataset("auto", coloured).samples[0].read_labels(), EXPECTED)
+
+
+def test_folder_with_one_bright_class_in_its_colour(coloured):
+    # Without blue and green in any mask, red is no plane of grey values; white is none of ignored.
+    mask = np.zeros((4, 4, 3), np.uint8)
+    mask[1:3] = (0, 0, 255)
+    expected = np.repeat(np.uint8([0, 1, 1, 0]), 4).reshape(4, 4)
+    for colour, stored in (("255 0 0", mask), ("255 255 255", mask[..., 2])):
+        (coloured / "labels.txt").write_text(f"ground 0 0 0\nthing {colour}\n")
+        cv2.imwrite(str(coloured / "masks/a.png"), stored)
+        labels = read_dataset("auto", coloured).samples[0].read_labels()
+        np.testing.assert_array_equal(labels, expected)
+    # Beside numbers of classes 255 still does not count.
+    numbers = np.uint8([[0, 1, 255, 255]])
+    (coloured / "labels.txt").write_text("ground 0 0 0\nblue 0 0 255\nwhite 255 255 255\n")
+    cv2.imwrite(str(coloured / "masks/a.png"), numbers)
+    labels = read_dataset("auto", coloured).samples[0].read_labels()
+    np.testing.assert_array_equal(labels, numbers)
+
+
+HALF = np.repeat(np.uint8([0, 0, 255, 255]), 4).reshape(4, 4)
+NOTHING = np.zeros((4, 4), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.dstack([NOTHING, NOTHING, HALF]), "a mask in colours"),
+        (np.dstack([HALF, NOTHING, NOTHING]), "a mask in colours"),
+        (HALF.astype(np.uint16) * 257, "a mask of uint16, expected 8 bits"),
+        (np.dstack([NOTHING, NOTHING, NOTHING, HALF]), "a mask in its transparency"),
+    ],
+)
+def test_binary_masks_that_would_read_as_empty_are_refused(coloured, mask, message):
+    (coloured / "labels.txt").unlink()
+    cv2.imwrite(str(coloured / "masks/a.png"), mask)
+    [labelled] = read_dataset("auto", coloured).samples
+    [sample] = read_pairs(coloured)
+    for read in (labelled.read_labels, sample.read_mask):
+        with pytest.raises(InputError, match=message):
+            read()
+    opaque = np.dstack([HALF, HALF, HALF, np.full_like(HALF, 255)])
+    cv2.imwrite(str(coloured / "masks/a.png"), opaque)
+    np.testing.assert_array_equal(sample.read_mask(), HALF)
+    np.testing.assert_array_equal(labelled.read_labels(), HALF // 255)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gr\u00fcn 0 0 0\n".encode("latin-1"), "labels.txt: got no text in UTF-8"),
+        (b"a 0 0 0\na 1 0 0\n", "labels.txt:2: got 'a 1 0 0' after a class of that name or colour"),
+        (b"a 0 0 0\nb 0 0 0\n", "labels.txt:2: got 'b 0 0 0' after a class of that name or colour"),
+        (
+            b"".join(b"c%d %d 0 %d\n" % (i, i % 256, i // 256) for i in range(255)),
+            "labels.txt: got 255 classes, expected at most 254",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_are_named(coloured, text, message):
+    (coloured / "labels.txt").write_bytes(text)
+    with pytest.raises(InputError, match=message):
+        read_dataset("auto", coloured)
+
+
+def test_coco_names_the_smaller_extra_that_it_needs(data_root, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
+    with pytest.raises(MissingExtra, match=r'pip install "edgeseg\[benchmark\]"'):
+        read_dataset("coco", data_root / "seeds/coco")
 
 
 def test_unknown_layout_and_kind(tmp_path):

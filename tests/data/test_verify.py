@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from edgeseg.commands import dataset as command
+from edgeseg.data import verify as checks
 from edgeseg.data.readers import read_dataset
 from edgeseg.data.sheet import contact_sheet, overlay
 from edgeseg.data.verify import find_problems, verify
@@ -58,6 +59,14 @@ def test_ids_beyond_the_classes_are_named(data_root):
     problems = find_problems(samples, classes=5)
     assert "unknown class ids [5, 6, 8, 9]" in str(problems[samples[0].image])
     assert find_problems(samples, classes=11) == {}
+
+
+def test_one_file_of_all_masks_is_not_read_for_each_image(data_root, monkeypatch):
+    read = []
+    monkeypatch.setattr(checks, "check_complete", lambda path: read.append(path.suffix))
+    samples = read_dataset("coco", data_root / "seeds/coco").samples[:3]
+    assert find_problems(samples, classes=81) == {}
+    assert read == [".jpg"] * 3
 
 
 def test_verify_command(bad):
