@@ -28,7 +28,8 @@ class AugmentConfig:
     things: share of the composites whose background is a training photo without a person
         instead of one of `backgrounds`;
     elastic: standard deviation of the deformation in pixels, 0 for none;
-    elastic_grid: distance in pixels of the points that are moved.
+    elastic_grid: pixels; along a side of n of them n // elastic_grid + 2 points are moved, so
+        that U-Net's 3 by 3 over 572x572 is an elastic_grid of 300.
 
     Samples with a mask take no `elastic`, those with classes neither hues, things nor mosaics;
     a pipeline refuses them. `composite` and `paste` are for masks as well.

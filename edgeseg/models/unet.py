@@ -104,5 +104,5 @@ def _check_even(x: Tensor, input_shape: tuple[int, int, int], level: int) -> Non
         raise ValueError(
             f"unet input size: got {input_shape[0]}x{input_shape[1]}, with which pooling "
             f"{level + 1} would meet {height}x{width}, expected an even size at every pooling "
-            "(188, 316, 572 with valid padding; multiples of 16 with same)"
+            "(188, 316, 572 with valid padding and depth 4; multiples of 2 ** depth with same)"
         )

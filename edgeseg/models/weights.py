@@ -8,6 +8,7 @@ renaming that is needed.
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,12 @@ def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
 
 
 def load_weights(model: Any, path: str | Path) -> None:
-    """Load a complete .npz of ours; InputError where a variable is missing or differs."""
-    with np.load(path) as archive:
-        values = dict(archive)
+    """Load a complete .npz of ours; InputError for a broken one or where a variable differs."""
+    try:
+        with np.load(path) as archive:
+            values = dict(archive)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: got no readable weights ({error})") from None
     wanted = named_variables(model)
     missing = sorted(set(wanted) - set(set_weights(model, values)))
     if missing:

@@ -88,8 +88,8 @@ def evaluate(
 
     labels: the data set's. A binary model is scored on two classes, background and
     everything else. Raises InputError where the numbers of classes differ, where there are no
-    images, and for a mask of another size than its image; ModelError for answers that are no
-    finite numbers.
+    images, and for a mask of another size than its image or with other classes; ModelError for
+    answers that are no finite numbers.
     """
     if not samples:
         raise InputError("data: got no images, expected one or more")
@@ -111,6 +111,11 @@ def evaluate(
     for sample in samples:
         image, truth = sample.read_image(), sample.read_labels()
         check_size(truth, image, sample.mask)
+        if unknown := sorted({*np.unique(truth).tolist()} - {*range(classes), IGNORE}):
+            raise InputError(
+                f"{sample.mask}: got unknown class ids {unknown}, expected {classes} classes; "
+                "`edgeseg dataset verify` names all such files"
+            )
         predicted = predict_classes(finite, spec, image, tile=tile)
         confusion.add(truth, predicted)
         counted = truth != IGNORE

@@ -17,6 +17,8 @@ from ..config_ranges import check_above, check_least
 Tensor = Any
 
 EPSILON = 1e-6
+# What the loss is a sum of, each with its weight in the configuration.
+PARTS = ("cross_entropy", "jaccard", "dice", "focal", "distillation")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from ..errors import InputError
 from .config import TrainConfig
 from .feature_head import class_divergence, feature_loss, with_feature_head
 from .hints import HintLoss, hinted, make_hint_loss
+from .losses import PARTS
 from .task import Task
 from .teacher import answers_in_steps, check_exists, teaching_network
 from .tflite_teacher import check_second_opinion
@@ -42,6 +43,14 @@ class Objective:
         self._asked = path if taught and answers_in_steps(path) else None
         self.told_by = path if taught and not answers_in_steps(path) else None
         self._teacher: Any = None
+        if bool(config.teacher) != bool(config.loss.distillation):
+            raise InputError(
+                f"teacher: got {config.teacher!r} with loss.distillation = "
+                f"{config.loss.distillation:g}, expected both or none"
+            )
+        own = (config.hints.weights and config.hints.weight) or config.features.folder
+        if not own and not any(getattr(config.loss, part) for part in PARTS):
+            raise InputError(f"loss: got no weight above 0, expected one of {', '.join(PARTS)}")
         # Before anything starts, not when the first stage begins.
         if taught:
             check_exists(path)

@@ -11,6 +11,7 @@ import numpy as np
 from ..data.dataset import Labelled
 from ..data.folder import Sample
 from ..errors import InputError
+from ..metrics.region import iou
 from ..models.overlap_tile import overlap_tile, stride_of
 from ..preprocess import model_pixels, normalise, resize, to_mask, to_scores, to_tensor
 from ..spec import ModelSpec
@@ -45,9 +46,7 @@ def validate(
 
 
 def _score(mask: np.ndarray, truth: np.ndarray, negative: bool) -> float:
-    if negative:
-        return float(mask.mean())
-    return float((mask & truth).sum() / max(1, (mask | truth).sum()))
+    return float(mask.mean()) if negative else iou(mask, truth)
 
 
 def validate_classes(

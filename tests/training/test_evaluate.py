@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from edgeseg.commands import evaluate as command
 from edgeseg.data.dataset import IGNORE
+from edgeseg.data.folder import read_pairs
 from edgeseg.data.readers import read_dataset
 from edgeseg.errors import InputError, ModelError
 from edgeseg.models import build
@@ -19,6 +20,7 @@ from edgeseg.models.weights import save_weights
 from edgeseg.spec import ModelSpec
 from edgeseg.training.confusion import Confusion
 from edgeseg.training.evaluation import best_threshold, evaluate
+from edgeseg.training.validation import validate
 
 app = typer.Typer()
 app.callback()(lambda: None)
@@ -124,6 +126,50 @@ def test_command_refuses_data_that_it_cannot_score(files, shapes, tmp_path):
     assert "got 1 bad samples" in str(result.exception)
     mask.write_bytes(kept)
     assert CliRunner().invoke(app, words).exit_code == 0
+
+
+def test_ids_that_no_class_has_and_broken_weights_are_named(files, shapes):
+    words = ["evaluate", str(files), "--data", str(shapes), "--format", "folder", "--split", "val"]
+    (shapes / "labels.txt").write_text("ground 0 0 0\ndisc 255 0 0\nsquare 0 0 255\n")
+    cv2.imwrite(str(shapes / "val/masks/1.png"), np.full((40, 40), 7, np.uint8))
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, InputError)
+    assert "1.png: got unknown class ids [254], expected 3 classes" in str(result.exception)
+    weights = files / "weights.npz"
+    for size in (weights.stat().st_size // 2, 0):
+        weights.write_bytes(weights.read_bytes()[:size])
+        result = CliRunner().invoke(app, words)
+        assert isinstance(result.exception, InputError)
+        assert "weights.npz: got no readable weights" in str(result.exception)
+
+
+@pytest.mark.parametrize(("side", "output"), [(60, 20), (52, 12)])
+def test_an_answer_without_the_borders_is_not_stretched(shapes, side, output):
+    spec = ModelSpec("t", side, side, labels=("ground", "disc", "square"), palette=((0, 0, 0),) * 3)
+    samples = read_val(shapes).samples
+    margin = (side - output) // 2
+
+    def middle(tensor):
+        # The images' colours tell the classes: blue discs, red squares.
+        red, _, blue = np.moveaxis(tensor[:, margin:-margin, margin:-margin], -1, 0)
+        return np.stack([red * 0, blue, red], -1)
+
+    with pytest.raises(InputError, match=f"got an output of {output}x{output}.*--tile"):
+        evaluate(middle, spec, samples, spec.labels)
+    assert evaluate(middle, spec, samples, spec.labels, tile=True).mean_iou > 0.95
+
+
+def test_nothing_found_where_nothing_is_is_right(tmp_path):
+    for folder, value in (("images", 90), ("masks", 0)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a_1.png"), np.full((8, 8), value, np.uint8))
+    samples = read_pairs(tmp_path)
+    spec = ModelSpec("t", 8, 8)
+    scores = [
+        validate(lambda x, p=p: np.full((len(x), 8, 8, 1), p, np.float32), spec, samples)["a"]
+        for p in (0.0, 1.0)
+    ]
+    assert scores == [1.0, 0.0]
 
 
 def test_answers_that_are_no_numbers_are_no_scores(shapes):

@@ -127,6 +127,20 @@ def test_the_average_has_the_last_steps_too(config, tmp_path):
         np.testing.assert_allclose(saved[name], value, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize(
+    ("teacher", "loss", "message"),
+    [
+        ("", LossConfig(distillation=1.0), "teacher: got '' with loss.distillation = 1, expected"),
+        ("run", LossConfig(), "teacher: got 'run' with loss.distillation = 0, expected both"),
+        ("", LossConfig(cross_entropy=0.0, jaccard=0.0), "loss: got no weight above 0"),
+    ],
+)
+def test_a_loss_that_teaches_nothing_is_refused(config, tmp_path, teacher, loss, message):
+    config = dataclasses.replace(config, teacher=teacher, loss=loss)
+    with pytest.raises(InputError, match=message):
+        Trainer(config, tmp_path / "run", root=tmp_path)
+
+
 def test_a_size_of_a_later_stage_is_checked_before_the_first(config, tmp_path):
     stages = (config.stages[0], dataclasses.replace(config.stages[1], size=(38, 40)))
     with pytest.raises(InputError, match="unet input size: got 38x40"):
