@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from ..data.augment import AugmentConfig
 from ..errors import InputError
 from .config import TrainConfig
 
@@ -32,6 +33,9 @@ def load_config(path: str | Path) -> TrainConfig:
         raise InputError(f"{path}: stages: got none, expected one or more")
     if not sum(group.share for group in config.data.groups) > 0:
         raise InputError(f"{path}: data.groups: got none with a share, expected one or more")
+    for name in ("crop", "composite"):
+        if getattr(config.data.augment, name) != getattr(AugmentConfig(), name):
+            raise InputError(f"{path}: data: augment: got {name}, expected it in [[stages]]")
     return config
 
 

@@ -67,6 +67,8 @@ def test_numbers_out_of_range_are_named(tmp_path, line, wrong, message):
         ("data.augment", "aspect = 0.0", r"data: augment: aspect: got 0.0, expected 1 or more"),
         ("data.augment", "elastic_grid = 0", r"data: augment: elastic_grid: got 0"),
         ("data.augment", "elastic = nan", r"data: augment: elastic: got nan"),
+        ("data.augment", "crop = [0.9, 1.0]", r"augment: got crop, expected it in \[\[stages\]\]"),
+        ("data.augment", "composite = 0.0", r"augment: got composite, expected it in"),
         ("data.previous_mask", "empty = 0.9", r"previous_mask: empty, .*: got 1.37 in total"),
         ("data.previous_mask", "wrong = 2.0", r"previous_mask: wrong: got 2, expected 0 to 1"),
         ("data.border", "sigma = 0.0", r"data: border: sigma: got 0, expected more than 0"),
