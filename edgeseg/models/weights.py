@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, ModelError
 
 
 def named_variables(model: Any) -> dict[str, Any]:
@@ -59,12 +59,15 @@ def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
 
 
 def load_weights(model: Any, path: str | Path) -> None:
-    """Load a complete .npz of ours; InputError for a broken one or where a variable differs."""
+    """Load a complete .npz of ours.
+
+    Raises ModelError for a damaged one, InputError where a variable is missing or differs.
+    """
     try:
         with np.load(path) as archive:
             values = dict(archive)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: got no readable weights ({error})") from None
+        raise ModelError(f"{path}: got damaged weights ({error})") from None
     wanted = named_variables(model)
     missing = sorted(set(wanted) - set(set_weights(model, values)))
     if missing:

@@ -140,7 +140,7 @@ def test_ids_that_no_class_has_and_broken_weights_are_named(files, shapes):
         weights.write_bytes(weights.read_bytes()[:size])
         result = CliRunner().invoke(app, words)
         assert isinstance(result.exception, InputError)
-        assert "weights.npz: got no readable weights" in str(result.exception)
+        assert "weights.npz: got damaged weights" in str(result.exception)
 
 
 @pytest.mark.parametrize(("side", "output"), [(60, 20), (52, 12)])
