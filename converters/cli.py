@@ -31,7 +31,7 @@ from .gate import Limits
 from .job import Job
 from .manifest import FILE_NAME, Converted, manifest, tool_versions, write_manifest
 from .native_output import silenced
-from .pictures import read_clip, read_pictures
+from .pictures import doubts, read_clip, read_pictures, spared
 from .source import load_source
 from .table import table
 from .targets import TARGETS, check_names, check_possible
@@ -134,7 +134,7 @@ def run(options: Options) -> None:
         (options.output / FILE_NAME).unlink(missing_ok=True)
         files = convert_all(prepared, names, steps)
     versions = tool_versions(**_compiler_version(files))
-    values = manifest(prepared.job.source, files, tools=versions)
+    values = manifest(prepared.job.source, files, tools=versions, warnings=prepared.warnings)
     write_manifest(options.output, values)
     _print(options, values, files)
     failed = [converted for converted in files if not converted.gate.passed]
@@ -147,7 +147,10 @@ def run(options: Options) -> None:
 def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> Run:
     steps.begin("reading the model", 1)
     # Bad images are cheaper to find than TensorFlow is to import.
-    calibration = read_pictures(options.calibration, limit=options.frames)
+    used = options.frames
+    if options.images is None:
+        used = spared(options.calibration, limit=used)
+    calibration = read_pictures(options.calibration, limit=used)
     with silenced():
         source = load_source(path, spec=options.spec)
         check_possible(names, source, io=options.io, qat=options.qat)
@@ -164,7 +167,7 @@ def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> R
     with silenced():
         reference = make_reference(source.predict, source.spec, pictures, clip)
     limits = Limits(options.max_iou_drop, options.max_flicker_rise)
-    return Run(job, reference, options.output, limits)
+    return Run(job, reference, options.output, limits, tuple(doubts(calibration, pictures)))
 
 
 def _compiler_version(files: list[Converted]) -> dict[str, str]:
@@ -175,6 +178,9 @@ def _compiler_version(files: list[Converted]) -> dict[str, str]:
 
 
 def _print(options: Options, values: dict, files: list[Converted]) -> None:
+    if not options.quiet:
+        for warning in values["warnings"]:
+            print(f"edgeseg: warning: {warning}", file=sys.stderr)
     if options.as_json:
         sys.stdout.write(json.dumps(values, indent=1) + "\n")
     elif not options.quiet:

@@ -44,12 +44,16 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """What a run works on, the same for all its targets."""
+    """What a run works on, the same for all its targets.
+
+    warnings: why its gates say little, for the manifest.
+    """
 
     job: Job
     reference: Reference
     folder: Path
     limits: Limits
+    warnings: tuple[str, ...] = ()
 
 
 def check_source_stays(folder: Path, names: Sequence[str], source: Source) -> None:

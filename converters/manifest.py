@@ -52,7 +52,13 @@ class Converted:
     extra: dict[str, Any]
 
 
-def manifest(source: Source, files: Sequence[Converted], *, tools: dict[str, str]) -> dict:
+def manifest(
+    source: Source,
+    files: Sequence[Converted],
+    *,
+    tools: dict[str, str],
+    warnings: Sequence[str] = (),
+) -> dict:
     """The manifest as plain values; equal runs give equal ones."""
     return {
         "source": {
@@ -61,6 +67,7 @@ def manifest(source: Source, files: Sequence[Converted], *, tools: dict[str, str
             "spec": json.loads(source.spec.to_json()),
         },
         "tools": tools,
+        "warnings": list(warnings),
         "files": [_file(converted) for converted in files],
     }
 

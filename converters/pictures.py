@@ -17,6 +17,8 @@ from edgeseg.preprocess import resize
 PLAIN_DEVIATION = 4.0
 # Well above a network's input, and photographs of phones by the hundred still fit into memory.
 PHOTO_SIDE = 1280
+# Of fewer images a single one can decide whether a file passes.
+FEW = 10
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,28 @@ def read_pictures(folder: str | Path, *, limit: int, avoid: Collection[Path] = (
     paths = [path for path in paths if path not in avoid] or paths
     chosen = np.unique(np.linspace(0, len(paths) - 1, num=min(limit, len(paths))).round())
     return [_scaled(_read(paths[int(index)], masks), PHOTO_SIDE) for index in chosen]
+
+
+def spared(folder: str | Path, *, limit: int) -> int:
+    """How many images to calibrate on, `limit` at most: a fifth is left to verify on."""
+    return min(limit, max(1, len(_paths(Path(folder))[0]) * 4 // 5))
+
+
+def doubts(calibration: Sequence[Picture], pictures: Sequence[Picture]) -> list[str]:
+    """What makes a gate that is decided by `pictures` say little, each with the mend."""
+    found = []
+    known = len({picture.path for picture in calibration} & {picture.path for picture in pictures})
+    if known:
+        found.append(
+            f"{known} of the {len(pictures)} images to verify on were calibrated on, which hides "
+            "what other images lose: pass --images with others"
+        )
+    if len(pictures) < FEW:
+        found.append(
+            f"got {len(pictures)} images to verify on, expected {FEW} or more, as single ones "
+            "decide: pass --images with more"
+        )
+    return found
 
 
 def read_clip(folder: str | Path, *, limit: int, side: int = 640) -> list[Picture]:

@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
         ),
         images: Annotated[
             Path | None,
-            typer.Option(help="Folder with images to verify on. Default: the calibration's."),
+            typer.Option(
+                help="Folder with images to verify on. Default: calibration images kept back."
+            ),
         ] = None,
         video: Annotated[
             Path | None, typer.Option(help="Folder with a clip's frames, for a closed loop.")

@@ -106,6 +106,21 @@ def test_json_goes_to_standard_output_alone(saved, photos, tmp_path, capfd):
     assert printed.err == ""
 
 
+def test_a_fifth_is_kept_back_to_verify_on(saved, photos, tmp_path, capfd):
+    words = ("--to", "float32", "-o", tmp_path, "--calibration", photos)
+    run(saved, *words, "--json")
+    printed = capfd.readouterr()
+    manifest = json.loads(printed.out)
+    # Of twelve, all of which --frames would take.
+    assert manifest["files"][0]["verification"]["pictures"] == 3
+    (warning,) = manifest["warnings"]
+    assert warning.startswith("got 3 images to verify on, expected 10 or more")
+    assert printed.err == f"edgeseg: warning: {warning}\n"
+    run(saved, *words, "--images", photos, "--json")
+    (warning,) = json.loads(capfd.readouterr().out)["warnings"]
+    assert warning.startswith("12 of the 12 images to verify on were calibrated on")
+
+
 @pytest.fixture
 def black(tmp_path):
     folder = tmp_path / "black"
