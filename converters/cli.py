@@ -29,7 +29,7 @@ from .compiler import find_compiler
 from .conversion import Run, check_source_stays, convert_all
 from .gate import Limits
 from .job import Job
-from .manifest import FILE_NAME, Converted, manifest, tool_versions, write_manifest
+from .manifest import FILE_NAME, Converted, NotMade, manifest, tool_versions, write_manifest
 from .native_output import silenced
 from .pictures import doubts, read_clip, read_pictures, spared
 from .source import load_source
@@ -123,7 +123,7 @@ def split_arguments(arguments: tuple[str, ...], targets: tuple[str, ...]) -> tup
 
 
 def run(options: Options) -> None:
-    """Convert, write the manifest, print. GateFailed where a gate failed, InputError before."""
+    """Convert, write the manifest, print. GateFailed where a target failed, InputError before."""
     path, names = split_arguments(options.arguments, options.targets)
     if options.max_flicker_rise is not None and options.video is None:
         raise InputError("--max-flicker-rise: got no --video, expected a clip to measure it on")
@@ -140,7 +140,11 @@ def run(options: Options) -> None:
     failed = [converted for converted in files if not converted.gate.passed]
     if failed:
         raise GateFailed(
-            " | ".join(f"{file.target} refused: {'; '.join(file.gate.reasons)}" for file in failed)
+            " | ".join(
+                f"{file.target} {'not made' if isinstance(file, NotMade) else 'refused'}: "
+                f"{'; '.join(file.gate.reasons)}"
+                for file in failed
+            )
         )
 
 
@@ -170,14 +174,14 @@ def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> R
     return Run(job, reference, options.output, limits, tuple(doubts(calibration, pictures)))
 
 
-def _compiler_version(files: list[Converted]) -> dict[str, str]:
+def _compiler_version(files: list[Converted | NotMade]) -> dict[str, str]:
     for file in files:
-        if "edgetpu_compiler" in file.extra:
+        if isinstance(file, Converted) and "edgetpu_compiler" in file.extra:
             return {"edgetpu_compiler": str(file.extra["edgetpu_compiler"]["version"])}
     return {} if find_compiler() else {"edgetpu_compiler": "not installed"}
 
 
-def _print(options: Options, values: dict, files: list[Converted]) -> None:
+def _print(options: Options, values: dict, files: list[Converted | NotMade]) -> None:
     if not options.quiet:
         for warning in values["warnings"]:
             print(f"edgeseg: warning: {warning}", file=sys.stderr)

@@ -19,7 +19,7 @@ from .flatgraph import read_graph
 from .gate import Gate, Limits, judge
 from .job import Job
 from .layers import worst_layers
-from .manifest import Converted, write_beside
+from .manifest import Converted, NotMade, write_beside
 from .native_output import silenced
 from .operators import operators_of
 from .pictures import plain
@@ -67,15 +67,16 @@ def check_source_stays(folder: Path, names: Sequence[str], source: Source) -> No
             )
 
 
-def convert_all(run: Run, names: Sequence[str], progress: Progress) -> list[Converted]:
+def convert_all(run: Run, names: Sequence[str], progress: Progress) -> list[Converted | NotMade]:
     """Convert, verify and judge every target; files that fail their gate are not left behind.
 
-    Raises InputError where a converter cannot make a file at all.
+    What is wrong for all of them was found when `run` was made: a target that cannot be
+    made does not keep the others from it.
     """
     return [_convert(run, name, progress) for name in names]
 
 
-def _convert(run: Run, name: str, progress: Progress) -> Converted:
+def _convert(run: Run, name: str, progress: Progress) -> Converted | NotMade:
     target, job = TARGETS[name], run.job
     progress.begin(f"{name}: converting", len(job.frames) if target.calibrated else 1)
     path = _path(run.folder, job.source, name)
@@ -83,7 +84,7 @@ def _convert(run: Run, name: str, progress: Progress) -> Converted:
     # By the names that they get: the file, and what a device's compiler made of it.
     beside: dict[Path, Path] = {}
     try:
-        model = _make(target, job, name)
+        model = _make(target, job)
         beside[path] = write_beside(path, model)
         converted = _judge(run, name, path, model, progress, beside)
         for final in finals:
@@ -93,10 +94,10 @@ def _convert(run: Run, name: str, progress: Progress) -> Converted:
                 # A file of an earlier run must not pass for this one's.
                 final.unlink(missing_ok=True)
         return converted
-    except EdgesegError:
+    except EdgesegError as error:
         for final in finals:
             final.unlink(missing_ok=True)
-        raise
+        return NotMade(name, Gate(False, (str(error),)))
     finally:
         for part in beside.values():
             part.unlink(missing_ok=True)
@@ -110,17 +111,18 @@ def _compiled_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_compiled.tflite")
 
 
-def _make(target: Target, job: Job, name: str) -> bytes:
+def _make(target: Target, job: Job) -> bytes:
     try:
         with silenced():
             return target.convert(job)
     except EdgesegError:
         raise
-    # TensorFlow raises whatever its passes stumble over; its first line says what.
+    # Both tools raise whatever their passes stumble over; its first line says what.
     except Exception as error:
         first = next(iter(str(error).strip().splitlines()), "")
+        tool = "TensorFlow" if job.source.tflite is None else "ai-edge-quantizer"
         raise InputError(
-            f"{name}: TensorFlow cannot convert this model: {type(error).__name__}: {first[:300]}"
+            f"{tool} cannot convert this model: {type(error).__name__}: {first[:300]}"
         ) from error
 
 

@@ -52,9 +52,17 @@ class Converted:
     extra: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class NotMade:
+    """A target of which no file could be made; the gate says why."""
+
+    target: str
+    gate: Gate
+
+
 def manifest(
     source: Source,
-    files: Sequence[Converted],
+    files: Sequence[Converted | NotMade],
     *,
     tools: dict[str, str],
     warnings: Sequence[str] = (),
@@ -83,7 +91,10 @@ def tool_versions(**more: str) -> dict[str, str]:
     return {**versions, **more}
 
 
-def _file(converted: Converted) -> dict[str, Any]:
+def _file(converted: Converted | NotMade) -> dict[str, Any]:
+    gate = {"passed": converted.gate.passed, "reasons": list(converted.gate.reasons)}
+    if isinstance(converted, NotMade):
+        return {"target": converted.target, "path": None, "gate": gate}
     graph = read_graph(converted.model)
     return {
         "target": converted.target,
@@ -96,7 +107,7 @@ def _file(converted: Converted) -> dict[str, Any]:
         "operators": [dataclasses.asdict(operator) for operator in converted.operators],
         "placement": _rounded({**placement(converted.operators), **converted.extra}),
         "verification": _rounded(dataclasses.asdict(converted.verification)),
-        "gate": {"passed": converted.gate.passed, "reasons": list(converted.gate.reasons)},
+        "gate": gate,
     }
 
 

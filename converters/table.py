@@ -10,13 +10,13 @@ from rich.table import Table
 
 from edgeseg.runtime.interpreter import Interpreter
 
-from .manifest import Converted, placement
+from .manifest import Converted, NotMade, placement
 from .native_output import silenced
 
 TIMED_RUNS = 20
 
 
-def table(files: list[Converted]) -> Table:
+def table(files: list[Converted | NotMade]) -> Table:
     """A row per target."""
     rows = Table(title="converted", title_justify="left")
     rows.add_column("target", no_wrap=True)
@@ -24,6 +24,9 @@ def table(files: list[Converted]) -> Table:
         rows.add_column(column, justify="right")
     rows.add_column("gate")
     for file in files:
+        if isinstance(file, NotMade):
+            rows.add_row(file.target, *[""] * 6, "[red]not made[/red]")
+            continue
         places = placement(file.operators)
         rows.add_row(
             file.target,

@@ -41,7 +41,7 @@ class MissingExtra(EdgesegError, ImportError):
 
 
 class GateFailed(EdgesegError):
-    """A model was made and measured, and is outside the tolerance that was asked for."""
+    """A model could not be made, or was, and is outside the tolerance that was asked for."""
 
     exit_code = 3
 

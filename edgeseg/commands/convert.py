@@ -70,7 +70,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Convert a trained model, verify every file and refuse those that are wrong.
 
-        Exit code 0: every gate passed, 3: one failed, 2: bad input or usage.
+        Exit code 0: every gate passed, 3: one failed or a file could not be made, 2: bad input
+        or usage.
         """
         from edgeseg.converters.cli import Options, run
 

@@ -165,6 +165,22 @@ def test_layers_that_cannot_be_named_do_not_end_the_run(
     assert (tmp_path / "dist" / "manifest.json").exists()
 
 
+def test_a_target_that_cannot_be_made_keeps_no_other_from_it(saved, photos, tmp_path, monkeypatch):
+    def stumble(*_):
+        raise InputError("edgetpu_compiler: exit code 1")
+
+    monkeypatch.setattr("edgeseg.converters.conversion.find_compiler", lambda: "there")
+    monkeypatch.setattr("edgeseg.converters.conversion.compile_edgetpu", stumble)
+    words = ("--to", "edgetpu", "gpu", "-o", tmp_path, "--calibration", photos, *LOOSE[:-1])
+    with pytest.raises(GateFailed, match="^edgetpu not made: edgetpu_compiler: exit code 1$"):
+        run(saved, *words)
+    gpu, edgetpu = json.loads((tmp_path / "manifest.json").read_text())["files"]
+    assert edgetpu["gate"] == {"passed": False, "reasons": ["edgetpu_compiler: exit code 1"]}
+    assert (edgetpu["path"], gpu["path"]) == (None, "tiny_gpu.tflite")
+    names = ["manifest.json", "tiny_gpu.tflite"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
 def test_the_model_itself_is_not_replaced(outcome, photos, tmp_path):
     folder, _ = outcome
     model = tmp_path / "tiny_float32.tflite"

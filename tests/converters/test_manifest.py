@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -16,7 +17,6 @@ from edgeseg.converters.source import Source
 from edgeseg.converters.targets import TARGETS, Target
 from edgeseg.converters.verification import Reference, Verification
 
-from edgeseg.errors import InputError
 from edgeseg.runtime.assets import resolve
 from edgeseg.spec import ModelSpec
 
@@ -65,7 +65,10 @@ def test_a_target_that_cannot_be_made_leaves_no_earlier_file(tmp_path, monkeypat
     for name in ("small_edgetpu", "small_edgetpu_compiled", "small_int8"):
         (tmp_path / f"{name}.tflite").write_bytes(b"of an earlier run")
     monkeypatch.setitem(TARGETS, "edgetpu", Target(stumble))
-    run = Run(Job(SOURCE, []), Reference(SOURCE.spec, (), (), (), ()), tmp_path, Limits())
-    with pytest.raises(InputError, match="cannot convert this model: ValueError: no such operator"):
-        convert_all(run, ["edgetpu"], Silent())
+    for tool, model in (("TensorFlow", None), ("ai-edge-quantizer", b"model")):
+        source = dataclasses.replace(SOURCE, tflite=model)
+        run = Run(Job(source, []), Reference(SOURCE.spec, (), (), (), ()), tmp_path, Limits())
+        (file,) = convert_all(run, ["edgetpu"], Silent())
+        reason = f"{tool} cannot convert this model: ValueError: no such operator"
+        assert file.gate == Gate(False, (reason,))
     assert [path.name for path in tmp_path.iterdir()] == ["small_int8.tflite"]
