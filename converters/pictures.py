@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from edgeseg.data.folder import check_range, images_in
+from edgeseg.data.verify import check_complete
 from edgeseg.errors import InputError
 from edgeseg.preprocess import resize
 
@@ -42,7 +43,7 @@ def read_pictures(folder: str | Path, *, limit: int, avoid: Collection[Path] = (
     name, as PNG, in a folder `masks` beside `images`; without that folder no mask
     is known, and one missing in it is an empty mask. avoid: files that are taken
     only where no others are left. Images are scaled down to a longer side of PHOTO_SIDE.
-    Raises InputError where there are no images or one cannot be read.
+    Raises InputError where there are no images or one cannot be read or is cut off.
     """
     paths, masks = _paths(Path(folder))
     paths = [path for path in paths if path not in avoid] or paths
@@ -100,6 +101,7 @@ def _paths(folder: Path) -> tuple[list[Path], Path | None]:
 
 
 def _read(path: Path, masks: Path | None) -> Picture:
+    check_complete(path)
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"{path}: got no readable image")
