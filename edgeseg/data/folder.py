@@ -123,11 +123,20 @@ def check_range(mask: np.ndarray, path: Path) -> None:
 
 
 def images_in(folder: str | Path) -> list[Path]:
-    """Image files of a folder, sorted by name. InputError where there are none."""
+    """Image files of a folder, sorted by name. InputError where there are none.
+
+    Hidden files are left out: macOS puts a `._b.jpg`, which is no image, beside each `b.jpg`.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: got no such folder, expected one with images")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and not path.is_dir()
+    )
     if not found:
         raise InputError(f"{folder}: got no images, expected {', '.join(IMAGE_SUFFIXES)}")
     return found
