@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeseg.spec import ModelSpec
+from edgeseg.spec import ModelSpec, embed, read_entries
 
 from .calibration import calibration_tensors
 from .golden import finish, golden_entries
@@ -51,5 +51,6 @@ class Job:
         return golden_entries(self.frames, self.spec, self.source.predict)
 
     def finish(self, model: bytes) -> bytes:
-        """A converted flatbuffer with spec and golden frame."""
-        return finish(model, self.spec, self.golden)
+        """A converted flatbuffer with spec, golden frame, and what else the source carried."""
+        finished = finish(model, self.spec, self.golden)
+        return embed(finished, {**self.source.entries, **read_entries(finished)})

@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ class Source:
 
     model: the Keras model, or None for a .tflite. tflite: its bytes without
     appended entries, or None for a Keras model. sha256: of the file that holds
-    the weights. run: the training run's folder, or None.
+    the weights. run: the training run's folder, or None. entries: what a .tflite carries
+    behind its flatbuffer, such as the label file that its TFLite Metadata names.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Source:
     model: Model | None = None
     tflite: bytes | None = None
     run: Path | None = None
+    entries: Mapping[str, bytes] = field(default_factory=dict)
 
     @cached_property
     def function(self) -> Any:
@@ -168,10 +170,11 @@ def _load_tflite(path: Path, given: ModelSpec | None) -> Source:
             f"{path}: got a quantized model, expected a float one; pass the float .tflite or .keras"
         )
     # Without its entries the file is damaged at its end, where they were.
-    if given is None and not read_entries(data) and len(flatbuffer(data)) < len(data):
+    entries = read_entries(data)
+    if given is None and not entries and len(flatbuffer(data)) < len(data):
         raise ModelError(f"{path}: got damaged entries at the end, expected a complete file")
     _, spec = load_model(path, spec=given)
-    return Source(path, _sha256(path), spec, tflite=flatbuffer(data))
+    return Source(path, _sha256(path), spec, tflite=flatbuffer(data), entries=entries)
 
 
 def _float(graph: Graph) -> bool:

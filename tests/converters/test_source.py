@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from edgeseg.converters import float32
 from edgeseg.converters.graph import concrete_function, tflite_converter
+from edgeseg.converters.job import Job
 from edgeseg.converters.source import load_source
 
 from edgeseg.errors import ModelError
-from edgeseg.spec import ModelSpec, embed
+from edgeseg.spec import ModelSpec, embed, read_entries
 
 keras = pytest.importorskip("keras", reason="needs the extra convert")
 pytest.importorskip("tensorflow", reason="needs the extra convert")
@@ -78,6 +80,19 @@ def test_a_tflite_with_anothers_entries_has_its_spec_beside(tmp_path):
     path.write_bytes(labelled.replace(b"person", b"nobody"))
     with pytest.raises(ModelError, match="damaged entries at the end"):
         load_source(path)
+
+
+def test_what_else_a_tflite_carries_is_kept(tmp_path, frames):
+    inputs = keras.Input((8, 8, 3))
+    function = concrete_function(keras.Model(inputs, masks(inputs)), SPEC)
+    others = {"labels.txt": b"person", "golden.png": b"of another model"}
+    path = tmp_path / "model.tflite"
+    path.write_bytes(embed(tflite_converter(function).convert(), others))
+    path.with_suffix(".json").write_text(SPEC.to_json())
+    entries = read_entries(float32.convert(Job(load_source(path), frames[:1])))
+    assert sorted(entries) == ["edgeseg.json", "golden.png", "golden_mask.png", "labels.txt"]
+    assert entries["labels.txt"] == b"person"
+    assert entries["golden.png"].startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])
