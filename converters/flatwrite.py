@@ -72,6 +72,23 @@ def _named(schema: Any, graph: Any, index: int) -> Any:
     return entry
 
 
+def with_static_batch(model: bytes) -> bytes:
+    """The model with a batch that is 1 already declared so, instead of as any number."""
+    root = unpack(model)
+    tensors = [tensor for graph in root.subgraphs for tensor in graph.tensors]
+    opened = [tensor for tensor in tensors if _batch_alone_is_open(tensor)]
+    for tensor in opened:
+        tensor.shapeSignature = None
+    return pack(root) if opened else model
+
+
+def _batch_alone_is_open(tensor: Any) -> bool:
+    if tensor.shapeSignature is None or tensor.shape is None:
+        return False
+    shape, signature = list(tensor.shape), list(tensor.shapeSignature)
+    return signature[:1] == [-1] and shape == [1, *signature[1:]]
+
+
 def with_metadata(model: bytes, name: str, data: bytes) -> bytes:
     """The model with a named metadata buffer, replacing one of that name."""
     schema, root = schema_module(), unpack(model)

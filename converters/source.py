@@ -19,6 +19,7 @@ from edgeseg.runtime.interpreter import Interpreter
 from edgeseg.spec import ModelSpec, flatbuffer, load_model, read_entries
 
 from .flatgraph import Graph, read_graph
+from .flatwrite import with_static_batch
 from .graph import Model, concrete_function, predictor
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -30,7 +31,7 @@ class Source:
     """A float model with its spec.
 
     model: the Keras model, or None for a .tflite. tflite: its bytes without
-    appended entries, or None for a Keras model. sha256: of the file that holds
+    appended entries, with a batch of one, or None for a Keras model. sha256: of the file that holds
     the weights. run: the training run's folder, or None. entries: what a .tflite carries
     behind its flatbuffer, such as the label file that its TFLite Metadata names.
     """
@@ -174,7 +175,9 @@ def _load_tflite(path: Path, given: ModelSpec | None) -> Source:
     if given is None and not entries and len(flatbuffer(data)) < len(data):
         raise ModelError(f"{path}: got damaged entries at the end, expected a complete file")
     _, spec = load_model(path, spec=given)
-    return Source(path, _sha256(path), spec, tflite=flatbuffer(data), entries=entries)
+    # `from_keras_model` leaves the batch open, which neither GPU nor Edge TPU takes.
+    model = with_static_batch(flatbuffer(data))
+    return Source(path, _sha256(path), spec, tflite=model, entries=entries)
 
 
 def _float(graph: Graph) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from edgeseg.converters import requantize
+from edgeseg.converters.checks import gpu_reasons
 from edgeseg.converters.flatgraph import read_graph
-from edgeseg.converters.source import Source
-from edgeseg.converters.targets import check_possible
+from edgeseg.converters.job import Job
+from edgeseg.converters.source import Source, load_source
+from edgeseg.converters.targets import TARGETS, check_possible
 
 from edgeseg.errors import InputError
 from edgeseg.preprocess import to_tensor
@@ -31,3 +33,17 @@ def test_a_signature_of_tensorflows_is_calibrated_by_its_names(model, spec, fram
     assert [tensor.type for tensor in read_graph(made).inputs] == ["INT8"]
     answers = [Interpreter(data).run(tensors[0]) for data in (made, flat)]
     np.testing.assert_allclose(*answers, atol=0.1)
+
+
+def test_an_open_batch_is_closed_for_devices(model, spec, frames, tmp_path):
+    tf = pytest.importorskip("tensorflow", reason="needs the extra convert")
+
+    path = tmp_path / "model.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    path.with_suffix(".json").write_text(spec.to_json())
+    source = load_source(path)
+    assert gpu_reasons(read_graph(source.tflite)) == []
+    pytest.importorskip("ai_edge_quantizer", reason="needs the extra requantize")
+    for target in ("gpu", "edgetpu"):
+        made = TARGETS[target].convert(Job(source, frames[:4]))
+        assert TARGETS[target].check(read_graph(made)) == []
