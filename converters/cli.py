@@ -29,7 +29,15 @@ from .compiler import find_compiler
 from .conversion import Run, check_source_stays, convert_all
 from .gate import Limits
 from .job import Job
-from .manifest import FILE_NAME, Converted, NotMade, manifest, tool_versions, write_manifest
+from .manifest import (
+    FILE_NAME,
+    Converted,
+    NotMade,
+    check_manifest,
+    manifest,
+    tool_versions,
+    write_manifest,
+)
 from .native_output import silenced
 from .pictures import doubts, read_clip, read_pictures, spared
 from .source import load_source
@@ -127,7 +135,10 @@ def run(options: Options) -> None:
     path, names = split_arguments(options.arguments, options.targets)
     if options.max_flicker_rise is not None and options.video is None:
         raise InputError("--max-flicker-rise: got no --video, expected a clip to measure it on")
+    if not options.max_iou_drop >= 0:
+        raise InputError(f"--max-iou-drop: got {options.max_iou_drop}, expected 0 or more")
     check_folder(options.output)
+    check_manifest(options.output)
     with _terminable(), _steps(quiet=options.quiet) as steps:
         prepared = _prepare(options, path, names, steps)
         # Whoever is stopped from here on leaves finished files, and no list that is of others.

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeseg.errors import InputError
+
 from .flatgraph import Tensor, read_graph
 from .gate import Gate
 from .golden import size_cost
@@ -141,6 +143,22 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
         "scale": tensor.scale[0] if tensor.scale else None,
         "zero_point": tensor.zero_point[0] if tensor.zero_point else None,
     }
+
+
+def check_manifest(folder: Path) -> None:
+    """Raise InputError for a manifest.json that is none of ours: a new one would replace it."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError:
+        values = None
+    if not isinstance(values, dict) or not {"source", "tools", "files"} <= set(values):
+        raise InputError(
+            f"output: got {folder}, whose {FILE_NAME} is not of a conversion and would be "
+            "replaced; expected another folder"
+        )
 
 
 def write_beside(path: Path, data: bytes) -> Path:

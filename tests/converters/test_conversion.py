@@ -185,7 +185,7 @@ def test_the_model_itself_is_not_replaced(outcome, photos, tmp_path):
     folder, _ = outcome
     model = tmp_path / "tiny_float32.tflite"
     model.write_bytes((folder / model.name).read_bytes())
-    words = ("--to", "float32", "--calibration", photos, "--max-iou-drop", "-1", "--quiet")
+    words = ("--to", "float32", "--calibration", photos, "--quiet")
     with pytest.raises(InputError, match="tiny_float32.tflite would replace the model"):
         run(model, *words, "-o", tmp_path)
     assert model.read_bytes() == (folder / model.name).read_bytes()
@@ -322,6 +322,13 @@ def test_bad_usage_is_refused_before_any_work(saved, photos, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="file is a file; expected a folder"):
         run(saved, "--to", "float32", "--calibration", photos, "-o", tmp_path / "file" / "dist")
+    (tmp_path / "manifest.json").write_text('{"name": "a web page\'s"}')
+    with pytest.raises(InputError, match=r"whose manifest\.json is not of a conversion"):
+        run(saved, "--to", "float32", "--calibration", photos, "-o", tmp_path)
+    assert "a web page's" in (tmp_path / "manifest.json").read_text()
+    for drop in ("nan", "-0.1"):
+        with pytest.raises(InputError, match=f"--max-iou-drop: got {drop}, expected 0 or more"):
+            run(saved, "--to", "float32", "--calibration", photos, "--max-iou-drop", drop)
     with pytest.raises(InputError, match="--io"):
         run(saved, "--to", "int8", "--calibration", photos, "--io", "int4")
     lonely = tmp_path / "model.keras"
