@@ -38,7 +38,7 @@ from .manifest import (
     tool_versions,
     write_manifest,
 )
-from .native_output import silenced
+from .native_output import open_streams, silenced
 from .pictures import doubts, read_clip, read_pictures, spared
 from .source import load_source
 from .table import table
@@ -132,6 +132,7 @@ def split_arguments(arguments: tuple[str, ...], targets: tuple[str, ...]) -> tup
 
 def run(options: Options) -> None:
     """Convert, write the manifest, print. GateFailed where a target failed, InputError before."""
+    open_streams()
     path, names = split_arguments(options.arguments, options.targets)
     if options.max_flicker_rise is not None and options.video is None:
         raise InputError("--max-flicker-rise: got no --video, expected a clip to measure it on")

@@ -11,11 +11,23 @@ import warnings
 from collections.abc import Iterator
 
 
+def open_streams() -> None:
+    """Standard output and error that the caller closed (`2>&-`) go nowhere instead.
+
+    Else TensorFlow writes into whatever file gets their number next.
+    """
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+            setattr(sys, name, os.fdopen(descriptor, "w"))
+
+
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
     """Swallow what is written to file descriptors 1 and 2 meanwhile, and Python's warnings.
 
-    Whoever wants to show progress meanwhile writes to a duplicate of a descriptor.
+    Both have to be open: see `open_streams`. Whoever wants to show progress meanwhile writes
+    to a duplicate of a descriptor.
     """
     kept = [os.dup(1), os.dup(2)]
     for stream in (sys.stdout, sys.stderr):

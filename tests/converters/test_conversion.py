@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import cv2
@@ -335,3 +337,20 @@ def test_bad_usage_is_refused_before_any_work(saved, photos, tmp_path):
     lonely.write_bytes(saved.read_bytes())
     with pytest.raises(EdgesegError, match="no readable spec"):
         run(lonely, "--to", "int8", "--calibration", photos)
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_stream_that_is_closed_changes_no_exit_code(photos, tmp_path, closed):
+    words = [sys.executable, "-m", "edgeseg", "convert", str(tmp_path / "no.keras")]
+    words += ["--calibration", str(photos)]
+    result = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}>&-', "sh", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    if closed == "1":
+        assert "no.keras: got no such file" in result.stderr
+        assert result.stderr.count("\n") == 1
