@@ -34,6 +34,7 @@ PACKAGES = (
     "mediapipe",
     "numpy",
     "opencv-python",
+    "opencv-python-headless",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import importlib.metadata
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,13 @@ import pytest
 from edgeseg.converters.conversion import Run, convert_all
 from edgeseg.converters.gate import Gate, Limits
 from edgeseg.converters.job import Job
-from edgeseg.converters.manifest import Converted, manifest, write_beside, write_manifest
+from edgeseg.converters.manifest import (
+    Converted,
+    manifest,
+    tool_versions,
+    write_beside,
+    write_manifest,
+)
 from edgeseg.converters.source import Source
 from edgeseg.converters.targets import TARGETS, Target
 from edgeseg.converters.verification import Reference, Verification
@@ -37,6 +44,16 @@ def test_a_devices_answers_that_are_no_numbers_are_null(tmp_path):
     path = write_manifest(tmp_path, manifest(SOURCE, [file], tools={}))
     (written,) = json.loads(path.read_text())["files"]
     assert written["placement"]["webgpu"] == {"ran": True, "one_partition": True, "max_abs": None}
+
+
+def test_each_opencv_is_named(monkeypatch):
+    def version(name):
+        if name == "opencv-python-headless":
+            return "5.0"
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert tool_versions()["opencv-python-headless"] == "5.0"
 
 
 def test_a_full_disk_leaves_no_part_and_is_named(tmp_path, monkeypatch):
