@@ -51,7 +51,9 @@ def register(app: typer.Typer) -> None:
         ] = None,
         io: Annotated[
             str,
-            typer.Option(help="Ends of the integer files: int8, uint8, or for int8 alone float32."),
+            typer.Option(
+                help="Ends of the integer files: int8, uint8, or, but for edgetpu, float32."
+            ),
         ] = "int8",
         spec: Annotated[
             Path | None, typer.Option(help="spec.json. Default: the one beside the weights.")

@@ -15,6 +15,7 @@ from edgeseg.converters.flatgraph import read_graph
 from edgeseg.converters.int8_qat import convert
 from edgeseg.converters.job import Job
 from edgeseg.converters.source import load_source
+from edgeseg.converters.targets import check_possible
 
 from edgeseg.errors import InputError, ModelError
 from edgeseg.preprocess import to_tensor
@@ -64,6 +65,13 @@ def test_trained_ranges_end_up_in_a_file_of_integers(trained_run, spec, frames):
     for frame in frames[:3]:
         tensor = to_tensor(frame, spec)
         assert np.abs(interpreter.run(tensor) - source.predict(tensor)).mean() < 0.03
+
+
+def test_float_ends_can_be_asked_for(trained_run, frames):
+    check_possible(["int8-qat"], load_source(trained_run), io="float32")
+    graph = read_graph(convert(Job(load_source(trained_run), frames[:1], io="float32")))
+    assert {t.type for t in (*graph.inputs, *graph.outputs)} == {"FLOAT32"}
+    assert integer_reasons(graph, float_edges=True) == []
 
 
 def test_missing_or_damaged_weights_are_named(trained_run, saved, frames, tmp_path):
