@@ -57,7 +57,7 @@ def _obstacles(node: Node) -> Reasons:
 
 
 def _alternative(node: Node) -> str:
-    return ALTERNATIVES.get(node.name, "leave it to the code after the model")
+    return ALTERNATIVES.get(node.name, "build the model without it, or end it before")
 
 
 def _tensor_obstacles(node: Node) -> Reasons:

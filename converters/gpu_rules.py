@@ -94,7 +94,7 @@ def _obstacles(node: Node, stored: frozenset[int]) -> Iterator[str]:
             yield f"custom operator {node.custom} is not supported: leave it out of the model"
         return
     if node.name not in VERSIONS:
-        yield f"{node.name} is not supported: do it after the model"
+        yield f"{node.name} is not supported: build the model without it, or end it before"
         return
     if node.version > VERSIONS[node.name]:
         yield f"version {node.version} is above {VERSIONS[node.name]}: {_older(node)}"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from edgeseg.converters.edgetpu_rules import edgetpu_obstacle
 from edgeseg.converters.flatgraph import COMPILED_OPERATOR, Graph, Node, Tensor, read_graph
+from edgeseg.converters.gpu_rules import gpu_obstacle
 from edgeseg.converters.operators import list_operators
 from edgeseg.converters.placement import BEHIND_THE_SPLIT, edgetpu_partition
 
@@ -42,6 +43,12 @@ def test_verdict_agrees_with_every_compiled_pair(data_root):
         operators = list_operators(source.read_bytes())
         predicted = [(op.name, op.version) for op in operators if not op.edgetpu]
         assert predicted == [(n.name, n.version) for n in stayed], path.name
+
+
+def test_an_operator_within_the_model_is_not_left_to_the_code_after_it():
+    inner = node(0, "NEG", tensor(0), tensor(1))
+    assert edgetpu_obstacle(inner).startswith("NEG is not supported: build the model without it")
+    assert gpu_obstacle(inner, frozenset()).startswith("NEG is not supported: build the model")
 
 
 def test_names_are_the_builtin_ones(data_root):
