@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from rich.progress import Progress as Bar
 
 from edgeseg.errors import GateFailed, InputError
 from edgeseg.output import check_folder
+from edgeseg.runtime.console import terminable
 
 from .compiler import find_compiler
 from .conversion import Run, check_source_stays, convert_all
@@ -99,21 +98,8 @@ def _steps(*, quiet: bool) -> Iterator[_Steps]:
             yield _Steps(bar)
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM is an exception like Ctrl-C's, so that what is half made is cleared away."""
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def split_arguments(arguments: tuple[str, ...], targets: tuple[str, ...]) -> tuple[Path, list[str]]:
@@ -140,7 +126,7 @@ def run(options: Options) -> None:
         raise InputError(f"--max-iou-drop: got {options.max_iou_drop}, expected 0 or more")
     check_folder(options.output)
     check_manifest(options.output)
-    with _terminable(), _steps(quiet=options.quiet) as steps:
+    with terminable(_end), _steps(quiet=options.quiet) as steps:
         prepared = _prepare(options, path, names, steps)
         # Whoever is stopped from here on leaves finished files, and no list that is of others.
         (options.output / FILE_NAME).unlink(missing_ok=True)

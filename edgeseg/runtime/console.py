@@ -11,7 +11,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from ..errors import EdgesegError
 
@@ -28,7 +29,7 @@ def exit_code_of(work: Callable[[], int]) -> int:
     So do Ctrl-C and SIGTERM, and a file that the system refuses.
     """
     try:
-        with _terminable():
+        with terminable(signal.default_int_handler):
             return work()
     except EdgesegError as error:
         print(f"edgeseg: {error}", file=sys.stderr)
@@ -49,12 +50,12 @@ def exit_code_of(work: Callable[[], int]) -> int:
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM is an exception like Ctrl-C's, so that what is half made is cleared away."""
+def terminable(end: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """SIGTERM is an exception, which `end` raises, so that what is half made is cleared away."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
