@@ -38,6 +38,8 @@ SLOWEST, FASTEST = 1 / 60, 240
 class VideoFile(Source):
     """Every frame of a video file. SourceError where it is unreadable, empty or no video."""
 
+    ends = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
@@ -197,6 +199,7 @@ class Stream(Source):
         frames = int(first.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = frames if frames > 0 else None
         self.live = self.count is None
+        self.ends = not self.live
         self.fps = sane_fps(first.get(cv2.CAP_PROP_FPS))
         self._first = first
         self._length = _Length(first)

@@ -324,7 +324,7 @@ class Pipeline:
         try:
             if self._writing_since is None:
                 # The others have no end: to be interrupted is how they are stopped.
-                cut_short = self.interrupted and self._source.count is not None
+                cut_short = self.interrupted and self._source.ends
                 self._sink.incomplete = self._error is not None or cut_short
                 self._sink.close()
         except Exception as error:

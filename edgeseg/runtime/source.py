@@ -11,12 +11,13 @@ class Source:
     """Gives no frames; the others derive from it.
 
     live: it cannot wait, frames that nobody takes are lost. fps: the rate at which
-    frames are meant to follow each other, None where there is none. count: number
-    of frames where known. sound: a file whose sound belongs to the frames.
-    description: for messages.
+    frames are meant to follow each other, None where there is none. ends: it has an end of
+    its own, before which an interruption cuts it short. count: number of frames where known.
+    sound: a file whose sound belongs to the frames. description: for messages.
     """
 
     live: bool = False
+    ends: bool = False
     fps: float | None = None
     count: int | None = None
     sound: Path | None = None

@@ -26,6 +26,8 @@ URL_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://"
 class Folder(Source):
     """The images of a folder by name. SourceError where there are none."""
 
+    ends = True
+
     def __init__(self, path: Path, *, fps: float = 25.0) -> None:
         self.fps = fps
         self.paths = image_paths(path)
@@ -47,6 +49,8 @@ class RawInput(Source):
     wait_s: how long to wait for more bytes before SourceError. A last frame that
     is not complete is an error too, for something has died upstream.
     """
+
+    ends = True
 
     def __init__(
         self, *, width: int, height: int, fps: float = 30.0, wait_s: float = 10.0, fd: int = 0
@@ -182,6 +186,7 @@ class Still(Source):
     """One image as a source of one frame."""
 
     fps = 25.0
+    ends = True
     count = 1
 
     def __init__(self, path: Path) -> None:
@@ -203,6 +208,7 @@ class Paced(Source):
         self.live = True
         self.description = source.description
         self.sound = source.sound
+        self.ends = source.ends
         self.count = source.count
         self._due: float | None = None
         self._leaving = threading.Event()

@@ -196,21 +196,21 @@ def test_error_of_the_source_is_the_callers(make_segmenter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "error", "interrupted", "expected"),
+    ("ends", "error", "interrupted", "expected"),
     [
-        (5, None, False, False),
-        (5, SourceError("camera gone"), False, True),
-        (5, None, True, True),
-        (None, None, True, False),
-        (None, SourceError("camera gone"), False, True),
+        (True, None, False, False),
+        (True, SourceError("camera gone"), False, True),
+        (True, None, True, True),
+        (False, None, True, False),
+        (False, SourceError("camera gone"), False, True),
     ],
 )
 def test_a_sink_is_told_that_pictures_are_missing(
-    make_segmenter, count: int | None, error: Exception | None, interrupted: bool, expected: bool
+    make_segmenter, ends: bool, error: Exception | None, interrupted: bool, expected: bool
 ) -> None:
     """Ctrl-C is how a recording from what has no end is stopped, and cuts a file's short."""
     source, sink = Frames(5, error=error), Kept()
-    source.count = count
+    source.ends = ends
     pipeline = Pipeline(source, make_segmenter(), effect(), sink)
     pipeline.interrupted = interrupted
     with contextlib.suppress(SourceError):

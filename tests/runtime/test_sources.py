@@ -88,6 +88,17 @@ def test_raw_frames() -> None:
     os.close(read)
 
 
+def test_what_has_an_end_says_so(clip: Path, tmp_path: Path) -> None:
+    """Also without a known number of frames, as on stdin: Ctrl-C cuts it short."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 6, 3), np.uint8))
+    named = [open_source(str(path)) for path in (clip, tmp_path, tmp_path / "a.png")]
+    for source in (RawInput(width=4, height=2), *named):
+        assert source.ends
+        assert Paced(source, fps=30).ends
+        source.close()
+    assert not Source().ends
+
+
 def test_raw_frames_can_be_interrupted() -> None:
     read, write = os.pipe()
     source = RawInput(width=4, height=2, fd=read, wait_s=30)
