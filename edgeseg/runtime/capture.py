@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import SourceError
 from .source import Source
+from .web_file import is_file
 
 # FFmpeg's own remarks would stand around our one line. Read when a capture is opened.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -198,7 +199,7 @@ class Stream(Source):
             raise SourceError(f"{url}: got no video {what}, expected a stream or a video file")
         frames = int(first.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = frames if frames > 0 else None
-        self.live = self.count is None
+        self.live = self.count is None and not is_file(url, wait_s=wait_s)
         self.ends = not self.live
         self.fps = sane_fps(first.get(cv2.CAP_PROP_FPS))
         self._first = first

@@ -209,6 +209,22 @@ def test_video_behind_http(clip: Path, file_server: str, scheme: str) -> None:
     assert len(frames_of(source)) == 20
 
 
+@pytest.mark.parametrize("length_known", [True, False])
+def test_a_file_behind_http_without_a_number_of_frames_has_an_end(
+    tmp_path: Path, file_server: str, monkeypatch, length_known: bool
+) -> None:
+    """A live stream may be called the same, and has no length."""
+    write_noise(tmp_path / "clip.ts")
+    if not length_known:
+        monkeypatch.setattr(QuietHandler, "do_HEAD", lambda self: self.send_error(405))
+    source = open_source(f"http://{file_server}/clip.ts", wait_s=5)
+    assert source.count is None
+    assert (source.live, source.ends) == (not length_known, length_known)
+    if length_known:
+        assert len(frames_of(source)) == 20
+    source.close()
+
+
 def test_video_behind_http_with_its_index_at_the_end(tmp_path: Path, file_server: str) -> None:
     write_noise(tmp_path / "clip.mp4")
     source = open_source(f"http://{file_server}/clip.mp4", wait_s=5)
