@@ -183,19 +183,25 @@ def open_source(name: str, *, size: tuple[int, int] | None = None, wait_s: float
 
 
 class Still(Source):
-    """One image as a source of one frame."""
+    """One image as a source of one frame, or with `stay` of that frame for ever."""
 
     fps = 25.0
     ends = True
-    count = 1
+    count: int | None = 1
 
     def __init__(self, path: Path) -> None:
         self.description = f"image {path}"
         self._frame: np.ndarray | None = read_image(path)
 
+    def stay(self) -> None:
+        """For somebody who looks at it: often enough that a key's effect is seen at once."""
+        self.ends, self.count, self.fps = False, None, 5.0
+
     def read(self) -> np.ndarray | None:
         """See Source."""
-        frame, self._frame = self._frame, None
+        frame = self._frame
+        if self.ends:
+            self._frame = None
         return frame
 
 

@@ -23,7 +23,7 @@ from .side_by_side import SideBySide
 from .sink import Sink
 from .sinks import Display, check_image_path, is_folder, is_video, open_sink, write_image
 from .source import Source
-from .sources import Paced, image_paths, open_source
+from .sources import Paced, Still, image_paths, open_source
 from .statistics import LineLog, Summary, check_statistics_path
 from .stream_settings import StreamSettings
 from .temporal import FILTERS
@@ -57,6 +57,8 @@ class Stream:
             self._source.close()
             raise
         try:
+            if self._sink.live and isinstance(self._source, Still):
+                self._source.stay()
             if self._sink.live and not self._source.live:
                 self._source = Paced(self._source, fps=self._source.fps or 30.0)
             self._effect = self._make_effect(settings.effect)

@@ -457,6 +457,18 @@ def test_whoever_leaves_before_the_first_frame_is_told_of_no_error(monkeypatch) 
         assert stream.run().frames == 0
 
 
+def test_a_photo_stays_where_somebody_looks_at_it(tmp_path, monkeypatch) -> None:
+    """Until the key q, and through stalls; elsewhere it is one frame."""
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), np.full((48, 64, 3), ROOM, np.uint8))
+    for live in (True, False):
+        sink = Kept(live=live)
+        monkeypatch.setattr("edgeseg.runtime.stream.open_sink", lambda *_, sink=sink, **__: sink)
+        with Stream(StreamSettings(source=str(photo), effect="none")) as stream:
+            stream.on_frame = lambda shown, stream=stream: shown == 3 and stream.on_key("q")
+            assert stream.run().frames == (3 if live else 1)
+
+
 def test_a_background_is_checked_whatever_the_effect() -> None:
     with pytest.raises(InputError, match=r"background: got 'missing\.jpg'"):
         Stream(StreamSettings(source="sample", sink="none", background="missing.jpg"))
