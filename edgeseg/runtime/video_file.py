@@ -23,6 +23,7 @@ import numpy as np
 
 from ..errors import SinkError
 from .capture import quiet_opencv
+from .probe import picture_begins_s
 from .sink import Sink
 
 log = logging.getLogger("edgeseg")
@@ -262,7 +263,12 @@ def _rewrite(part: Path, sound: Path | None, target: Path, seconds: float) -> bo
     """Copy the picture and encode `seconds` of the sound; False where ffmpeg cannot."""
     codec = {".mkv": "copy", ".webm": "libopus"}.get(part.suffix.lower(), "aac")
     # Not "-shortest", by which sound that ends early would end the picture as well.
-    extra = ["-t", f"{seconds:.6f}", "-i", str(sound)] if sound is not None else []
+    extra = []
+    if sound is not None:
+        # The picture begins at 0 here, however late it does in the source.
+        late = picture_begins_s(sound)
+        extra = ["-ss", f"{late:.6f}"] if late else []
+        extra += ["-t", f"{seconds:.6f}", "-i", str(sound)]
     maps = ["-map", "0:v", "-map", "1:a?", "-c:a", codec] if extra else ["-map", "0:v"]
     faststart = ["-movflags", "+faststart"]
     # The sound begins a little before 0, and an .avi would show its first frame twice as long.

@@ -163,6 +163,25 @@ def test_sound_is_as_long_as_the_picture_at_most(tmp_path: Path, heard_s: float)
 
 
 @needs_ffmpeg
+@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
+def test_sound_is_in_step_where_the_picture_begins_later(tmp_path: Path, suffix: str) -> None:
+    source, path = tmp_path / f"talk{suffix}", tmp_path / "out.mp4"
+    picture_late = ["-itsoffset", "1", "-f", "lavfi", "-i", "testsrc=s=64x64:d=3:r=10"]
+    # Heard from 2 s on, which is 1 s after the first picture.
+    tone = ["-f", "lavfi", "-i", "aevalsrc='if(gte(t,2),sin(2765*t),0)':d=4"]
+    codecs = ["-c:v", "mpeg4", "-c:a", "aac", "-fps_mode", "passthrough"]
+    words = ["ffmpeg", "-loglevel", "error", *picture_late, *tone, *codecs, str(source)]
+    subprocess.run(words, check=True)
+    sink = VideoSink(path, fps=10, sound=source)
+    write_noise(sink, 30)
+    sink.close()
+    words = ["ffmpeg", "-loglevel", "error", "-i", str(path), "-f", "f32le", "-ar", "8000"]
+    words += ["-af", "aresample=async=1:first_pts=0", "-"]
+    heard = np.frombuffer(subprocess.run(words, capture_output=True, check=True).stdout, np.float32)
+    assert np.flatnonzero(np.abs(heard) > 0.3)[0] / 8000 == pytest.approx(1, abs=0.05)
+
+
+@needs_ffmpeg
 def test_sound_that_takes_too_long_is_left_out_and_told(
     tmp_path: Path, monkeypatch, caplog
 ) -> None:
