@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 import sys
@@ -18,6 +17,7 @@ import numpy as np
 
 from ..errors import SourceError
 from .source import Source
+from .timing import Length, sane_fps
 from .web_file import is_file
 
 # FFmpeg's own remarks would stand around our one line. Read when a capture is opened.
@@ -30,10 +30,6 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
 # What is opened again and gives frames for less long has not come back.
 STEADY_S = 5.0
-# A file whose last frame comes before this share of the time it states is told of.
-WHOLE = 0.9
-# Frames a second that are believed, from a slide show to a fast camera.
-SLOWEST, FASTEST = 1 / 60, 240
 
 
 class VideoFile(Source):
@@ -60,7 +56,7 @@ class VideoFile(Source):
         self.count = frames if frames > 0 else None
         self.description = f"video {path}"
         self.sound = path
-        self._length = _Length(self._capture)
+        self._length = Length(self._capture, path)
 
     def read(self) -> np.ndarray | None:
         """See Source."""
@@ -203,7 +199,7 @@ class Stream(Source):
         self.ends = not self.live
         self.fps = sane_fps(first.get(cv2.CAP_PROP_FPS))
         self._first = first
-        self._length = _Length(first)
+        self._length = Length(first)
         # Opened once above; a stream opens anew only when it stops.
         waiting = [first]
         self._reopening = Reopening(
@@ -253,40 +249,6 @@ class Stream(Source):
         thread.start()
         thread.join(self._wait_s + 1)
         return box[0] if box and box[0].isOpened() else None
-
-
-class _Length:
-    """How far into a file its frames have come, to tell of one that was cut off."""
-
-    def __init__(self, capture: cv2.VideoCapture) -> None:
-        self.frames = 0
-        self._capture = capture
-        self._rate = sane_fps(capture.get(cv2.CAP_PROP_FPS))
-        self._stated_s = capture.get(cv2.CAP_PROP_FRAME_COUNT) / self._rate
-        self._time_s = 0.0
-
-    def another(self) -> None:
-        """Count a frame that was read."""
-        self.frames += 1
-        self._time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-
-    def tell(self, description: str) -> None:
-        """Say it where the frames have ended long before the time that the file states."""
-        # Some containers have no times, and a variable rate makes the count a guess.
-        end_s = max(self._time_s + 1 / self._rate, self.frames / self._rate)
-        if end_s < WHOLE * self._stated_s:
-            _tell_cut_off(description, f"{end_s:.1f} s of {self._stated_s:.1f} s")
-
-
-@functools.cache
-def _tell_cut_off(description: str, what: str) -> None:
-    """One line, and no other when a background is repeated."""
-    print(f"edgeseg: {description} has frames for {what}; is it cut off?", file=sys.stderr)
-
-
-def sane_fps(fps: float) -> float:
-    """The rate a container or driver states, or 30 where it states nonsense."""
-    return fps if SLOWEST <= fps <= FASTEST else 30.0
 
 
 class _Quiet:

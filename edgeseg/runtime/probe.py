@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-# Only headers are read.
+# Headers are read, or a part of the file.
 LONGEST_S = 20.0
 
 
@@ -22,6 +23,17 @@ def picture_begins_s(path: Path) -> float:
         picture, file = found["streams"][0], found["format"]
         return max(0.0, float(picture["start_time"]) - float(file["start_time"]))
     return 0.0
+
+
+@functools.cache  # A background that is repeated ends again and again.
+def goes_on_at(path: Path, moment_s: float) -> bool:
+    """Whether anything in a file, such as sound, comes so late; False where nobody can tell."""
+    times = "format=start_time:packet=pts_time"
+    found = _ask(path, "-read_intervals", f"{moment_s:.3f}%", "-show_entries", times)
+    with contextlib.suppress(LookupError, ValueError):
+        last = max(float(packet["pts_time"]) for packet in found["packets"] if "pts_time" in packet)
+        return last - float(found["format"]["start_time"]) >= moment_s
+    return False
 
 
 def _ask(path: Path, *words: str) -> dict[str, Any]:

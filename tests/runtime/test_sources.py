@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import shutil
 import socket
 import struct
+import subprocess
 import threading
 import time
 import types
@@ -20,10 +22,11 @@ import pytest
 
 from edgeseg import InputError, SourceError
 from edgeseg.runtime import capture
-from edgeseg.runtime.capture import Camera, Stream, quiet_opencv, sane_fps
+from edgeseg.runtime.capture import Camera, Stream, quiet_opencv
 from edgeseg.runtime.sample import Sample
 from edgeseg.runtime.source import Source
 from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size, read_image
+from edgeseg.runtime.timing import sane_fps
 
 
 def frames_of(source: Source) -> list[np.ndarray]:
@@ -156,6 +159,19 @@ def test_a_video_that_is_cut_off_is_told_once(tmp_path: Path, capsys) -> None:
     for _ in range(2):
         assert len(frames_of(open_source(str(broken)))) < 12
     assert capsys.readouterr().err.count("broken.mkv has frames for") == 1
+
+
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="no ffmpeg on PATH")
+@pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+def test_sound_that_is_longer_than_the_picture_cuts_nothing_off(
+    tmp_path: Path, capsys, suffix: str
+) -> None:
+    path = tmp_path / f"talk{suffix}"
+    words = ["-f", "lavfi", "-i", "testsrc=s=64x64:d=1:r=25", "-f", "lavfi", "-i", "sine=d=3"]
+    codecs = ["-c:v", "mpeg4", "-c:a", "aac"]
+    subprocess.run(["ffmpeg", "-loglevel", "error", *words, *codecs, str(path)], check=True)
+    assert len(frames_of(open_source(str(path)))) == 25
+    assert capsys.readouterr().err == ""
 
 
 def test_closed_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
