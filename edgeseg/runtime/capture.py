@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import SourceError
 from .source import Source
-from .timing import Length, sane_fps
+from .timing import Length, file_fps, sane_fps
 from .web_file import is_file
 
 # FFmpeg's own remarks would stand around our one line. Read when a capture is opened.
@@ -51,12 +51,14 @@ class VideoFile(Source):
             raise SourceError(
                 f"{path}: got something that is no video OpenCV can read, expected a whole video"
             )
-        self.fps = sane_fps(self._capture.get(cv2.CAP_PROP_FPS))
+        stated = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = file_fps(stated, path)
         frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.count = frames if frames > 0 else None
+        # Often a guess by the stated rate, not to be believed where that is not.
+        self.count = frames if frames > 0 and self.fps == stated else None
         self.description = f"video {path}"
         self.sound = path
-        self._length = Length(self._capture, path)
+        self._length = Length(self._capture, fps=self.fps, path=path)
 
     def read(self) -> np.ndarray | None:
         """See Source."""
@@ -199,7 +201,7 @@ class Stream(Source):
         self.ends = not self.live
         self.fps = sane_fps(first.get(cv2.CAP_PROP_FPS))
         self._first = first
-        self._length = Length(first)
+        self._length = Length(first, fps=self.fps)
         # Opened once above; a stream opens anew only when it stops.
         waiting = [first]
         self._reopening = Reopening(

@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-# Headers are read, or a part of the file.
-LONGEST_S = 20.0
+# Headers are read, or a whole file, which is not decoded.
+LONGEST_S = 60.0
 
 
 def picture_begins_s(path: Path) -> float:
@@ -22,6 +22,15 @@ def picture_begins_s(path: Path) -> float:
     with contextlib.suppress(LookupError, ValueError):
         picture, file = found["streams"][0], found["format"]
         return max(0.0, float(picture["start_time"]) - float(file["start_time"]))
+    return 0.0
+
+
+def mean_fps(path: Path) -> float:
+    """The rate at which a file's pictures follow each other; 0 where nobody can tell."""
+    found = _ask(path, "-select_streams", "v:0", "-show_entries", "packet=pts_time")
+    with contextlib.suppress(LookupError, ValueError, ZeroDivisionError):
+        times = [float(packet["pts_time"]) for packet in found["packets"]]
+        return (len(times) - 1) / (max(times) - min(times))
     return 0.0
 
 

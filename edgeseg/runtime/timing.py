@@ -8,26 +8,30 @@ from pathlib import Path
 
 import cv2
 
-from .probe import goes_on_at
+from .probe import goes_on_at, mean_fps
 
 # A file whose last frame comes before this share of the time it states is told of.
 WHOLE = 0.9
-# Frames a second that are believed, from a slide show to a fast camera.
+# Frames a second that are believed unseen, from a slide show to a fast camera.
 SLOWEST, FASTEST = 1 / 60, 240
+# A mean rate so near to the stated one is the stated one.
+NEAR = 0.02
 
 
 class Length:
     """How far into a file its frames have come, to tell of one that was cut off.
 
-    path: of the file, where it is one here.
+    fps: the rate that is believed. path: of the file, where it is one here.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, path: Path | None = None) -> None:
+    def __init__(self, capture: cv2.VideoCapture, *, fps: float, path: Path | None = None) -> None:
         self.frames = 0
         self._path = path
         self._capture = capture
-        self._rate = sane_fps(capture.get(cv2.CAP_PROP_FPS))
-        self._stated_s = capture.get(cv2.CAP_PROP_FRAME_COUNT) / self._rate
+        self._rate = fps
+        # The number is a guess by the stated rate where it is not known.
+        stated = capture.get(cv2.CAP_PROP_FPS)
+        self._stated_s = capture.get(cv2.CAP_PROP_FRAME_COUNT) / (stated or fps)
         self._time_s = 0.0
 
     def another(self) -> None:
@@ -54,3 +58,18 @@ def _tell_cut_off(description: str, what: str) -> None:
 def sane_fps(fps: float) -> float:
     """The rate a container or driver states, or 30 where it states nonsense."""
     return fps if SLOWEST <= fps <= FASTEST else 30.0
+
+
+@functools.cache  # One line, and no other when a background is repeated.
+def file_fps(stated: float, path: Path) -> float:
+    """The rate that a file states; where that is beyond most cameras', as its frames have it.
+
+    Some .webm files state the 1000 ticks a second of their clock, a slow motion its 480 frames.
+    """
+    if stated <= FASTEST:
+        return sane_fps(stated)
+    fps = mean_fps(path) or sane_fps(stated)
+    if abs(fps / stated - 1) <= NEAR:
+        return stated
+    print(f"edgeseg: {path} states {stated:g} frames a second; taking {fps:.4g}", file=sys.stderr)
+    return fps

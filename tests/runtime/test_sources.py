@@ -367,6 +367,27 @@ def test_a_slide_show_keeps_its_rate(stated: float, believed: float) -> None:
     assert sane_fps(stated) == believed
 
 
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="no ffmpeg on PATH")
+def test_a_rate_beyond_most_cameras_is_that_of_the_frames(tmp_path: Path, capsys) -> None:
+    """A slow motion has it; a browser's recording states the ticks of its clock."""
+    rates = {"motion.mp4": ("mp4v", 480), "recording.webm": ("VP80", 25)}
+    for name, (codec, fps) in rates.items():
+        path = str(tmp_path / name)
+        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*codec), fps, (64, 48))
+        for level in range(50):
+            writer.write(np.full((48, 64, 3), 4 * level, np.uint8))
+        writer.release()
+    recording = tmp_path / "recording.webm"
+    # The element that states a frame's duration in nanoseconds.
+    before, element, after = recording.read_bytes().partition(b"\x23\xe3\x83\x84")
+    recording.write_bytes(before + element + (1_000_000).to_bytes(4, "big") + after[4:])
+    found = [open_source(str(tmp_path / name)) for name in rates]
+    assert [(source.fps, source.count) for source in found] == [(480, 50), (25, None)]
+    assert [len(frames_of(source)) for source in found] == [50, 50]
+    error = capsys.readouterr().err
+    assert error == f"edgeseg: {recording} states 1000 frames a second; taking 25\n"
+
+
 @pytest.mark.parametrize("place", ["cv2", "cv2.utils.logging"])
 def test_opencv_is_quiet_wherever_it_has_its_level(monkeypatch, place: str) -> None:
     """Up to 4.12 its functions are in cv2 itself."""
