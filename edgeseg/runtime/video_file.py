@@ -85,18 +85,19 @@ class VideoSink(Sink):
         if self._writer is None:
             return
         writer, self._writer = self._writer, None
+        hurried = False
         try:
             writer.close()
-        except SinkError:
-            self.incomplete = True
+        except BaseException as error:
+            # Whoever presses Ctrl-C again does not wait for the order and the sound.
+            self.incomplete, hurried = True, isinstance(error, KeyboardInterrupt)
             raise
         finally:
             if self._part.exists() and self._part.stat().st_size == 0:
                 # Refused from the beginning, such as by an ffmpeg without this codec.
                 self._part.unlink()
-            elif self.incomplete and self._path.exists():
-                news = f"{self._path} is as it was, what was written is {self._part}"
-                print(f"edgeseg: {news}", file=sys.stderr)
+            elif hurried or (self.incomplete and self._path.exists()):
+                self._name()
             else:
                 self._finish()
 
@@ -120,12 +121,25 @@ class VideoSink(Sink):
         """Rewrite the fragments in the usual order, or rename them where that fails."""
         if ffmpeg() is not None:
             ordered = _reserved(self._path, "ordered")
-            if _rewrite(self._part, self._sound, ordered, self._count / self._fps):
-                os.replace(ordered, self._path)
-                self._part.unlink(missing_ok=True)
-                return
-            ordered.unlink(missing_ok=True)
+            try:
+                if _rewrite(self._part, self._sound, ordered, self._count / self._fps):
+                    os.replace(ordered, self._path)
+                    self._part.unlink(missing_ok=True)
+                    return
+            except KeyboardInterrupt:
+                self._name()
+                raise
+            finally:
+                ordered.unlink(missing_ok=True)
         if self._part.exists():
+            os.replace(self._part, self._path)
+
+    def _name(self) -> None:
+        """Give what was written the name as it is, unless a whole video has it."""
+        if self._path.exists():
+            news = f"{self._path} is as it was, what was written is {self._part}"
+            print(f"edgeseg: {news}", file=sys.stderr)
+        else:
             os.replace(self._part, self._path)
 
 
@@ -168,9 +182,11 @@ class FfmpegWriter:
             self._input.close()
         try:
             code = self._process.wait(FINISH_S)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt) as error:
             self._process.kill()
             code = self._process.wait()
+            if isinstance(error, KeyboardInterrupt):
+                raise
         reason, failed = self._reason(), code != 0 or _names(self._stderr(), self._path)
         self._errors.close()
         if failed:

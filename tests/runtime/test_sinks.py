@@ -252,6 +252,36 @@ def test_a_whole_video_is_not_replaced_by_a_part_of_one(
     assert len(levels_in(path)) == 1, "with nothing to lose a part gets the name, too"
 
 
+@needs_ffmpeg
+@pytest.mark.parametrize("during", ["the encoder's end", "the order"])
+def test_a_second_ctrl_c_leaves_what_was_written_under_its_name(
+    tmp_path: Path, monkeypatch, capsys, during: str
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "out.mp4"
+    for written in (40, 20):
+        sink = VideoSink(path, fps=10)
+        write_noise(sink, written)
+        with monkeypatch.context() as patched:
+            if during == "the order":
+                patched.setattr(video_file.subprocess, "run", interrupt)
+            else:
+                process = sink._writer._process
+                wait = process.wait
+                # The first one is the interrupted, the second that of the killed process.
+                waits = iter((interrupt, wait, wait))
+                patched.setattr(process, "wait", lambda *a, waits=waits: next(waits)(*a))
+            with pytest.raises(KeyboardInterrupt):
+                sink.close()
+        names = {file.name for file in tmp_path.iterdir()}
+        assert names == ({"out.mp4"} if written == 40 else {"out.mp4", "out.part.mp4"})
+    assert f"{path} is as it was" in capsys.readouterr().err
+    if during == "the order":
+        assert len(levels_in(path)) == 40
+
+
 def test_real_time_passes_on_that_it_is_incomplete() -> None:
     inner = open_sink("none")
     outer = RealTime(inner, fps=30)
