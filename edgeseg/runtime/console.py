@@ -30,7 +30,12 @@ def exit_code_of(work: Callable[[], int]) -> int:
     """
     try:
         with terminable(signal.default_int_handler):
-            return work()
+            try:
+                return work()
+            finally:
+                # What cannot be written would be a traceback at exit.
+                if sys.stdout is not None:
+                    sys.stdout.flush()
     except EdgesegError as error:
         print(f"edgeseg: {error}", file=sys.stderr)
         return error.exit_code
@@ -38,15 +43,22 @@ def exit_code_of(work: Callable[[], int]) -> int:
         print("edgeseg: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left; without this Python complains again at exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Whoever read our output has left.
+        _drop_output()
         return 1
     except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"edgeseg: {error.filename}: got {error.strerror}", file=sys.stderr)
+        name = error.filename
+        if name is None:
+            name = "the output, or what else has no name"
+            _drop_output()
+        print(f"edgeseg: {name}: got {error.strerror or error}", file=sys.stderr)
         return EdgesegError.exit_code
+
+
+def _drop_output() -> None:
+    """Let what stdout still holds go nowhere: Python would complain of it again at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 @contextlib.contextmanager

@@ -39,6 +39,20 @@ def test_a_name_that_the_system_refuses_is_one_line(capsys) -> None:
     assert capsys.readouterr().err.startswith(f"edgeseg: {name}: got ")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("length", [10, 100_000])
+def test_output_on_a_full_disk_is_one_line(length: int) -> None:
+    """Whether it is too much for the buffer, or only written at the end."""
+    code = "import sys; from edgeseg.runtime.console import exit_code_of;"
+    code += f"sys.exit(exit_code_of(lambda: print({length} * 'a')))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    line = "edgeseg: the output, or what else has no name: got No space left on device\n"
+    assert (done.returncode, done.stderr.decode()) == (2, line)
+
+
 @pytest.mark.parametrize("demo", ["image", "video", "webcam"])
 def test_a_demo_can_be_interrupted_before_its_imports(demo: str) -> None:
     code = f"import {demo}, sys; print({{'cv2', 'numpy'}} & sys.modules.keys())"
