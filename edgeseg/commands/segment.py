@@ -54,8 +54,9 @@ def register(app: typer.Typer) -> None:
         from ..runtime.sources import IMAGE_SUFFIXES, image_paths
         from ..runtime.stream_settings import StreamSettings
 
-        if not output:
-            raise InputError("output: got an empty name, expected an image, a folder or a video")
+        if output in ("", "-"):
+            got = "an empty name" if not output else "-, and stdout is not written to"
+            raise InputError(f"output: got {got}; expected an image, a folder or a video")
         # Of use for images as well: what it refuses is wrong for them, too.
         settings = StreamSettings(
             source=str(source),

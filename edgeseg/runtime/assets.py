@@ -49,4 +49,6 @@ def resolve(model: str | Path) -> Path:
         return inside
     names = ", ".join(bundled()) or "none"
     got = "a folder" if path.is_dir() else "no such file"
+    if not str(model):
+        model, got = "model", "an empty name"
     raise ModelError(f"{model}: got {got}, expected a .tflite or a bundled model ({names})")

@@ -51,6 +51,9 @@ class StreamSettings:
     public: bool = False
 
     def __post_init__(self) -> None:
+        if not self.source:
+            # As a path it would be the current folder.
+            raise InputError("source: got an empty name, expected a camera, a file or an address")
         if self.frames is not None and self.frames < 1:
             raise InputError(f"frames: got {self.frames}, expected 1 or more")
         if not self.stall_ms > 0:

@@ -138,6 +138,8 @@ def test_ctrl_c_in_the_middle_of_a_video(demos: Path, tmp_path: Path, frames_in)
     ("words", "part"),
     [
         (("--source", "/dev/video97"), "camera /dev/video97"),
+        (("--source", ""), "source: got an empty name"),
+        (("--source", "sample", "--model", ""), "model: got an empty name"),
         (("--source", "no-such.mp4"), "no-such.mp4: got no such file"),
         (("--source", "sample", "--sink", "out.xyz"), "sink: got 'out.xyz'"),
         (("--source", "sample", "--model", "no-such"), "no-such: got no such file"),
@@ -252,6 +254,7 @@ def test_segment_goes_on_after_an_image_that_cannot_be_read(run, photo, tmp_path
     ("words", "part"),
     [
         (("-o", ""), "output: got an empty name"),
+        (("-o", "-"), "output: got -, and stdout is not written to"),
         (("-o", "m.png", "--temporal", "foo"), "temporal: got 'foo'"),
         (("-o", "m.png", "--blur", "-4"), "blur strength: got -4"),
         (("-o", "b.png", "--effect", "replace", "--background", "b.png"), "the background itself"),
