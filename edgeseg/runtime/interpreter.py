@@ -110,15 +110,15 @@ class Interpreter:
     def set_input(self, stored: np.ndarray) -> None:
         """Give the first input in its own type and shape; InputError where either differs."""
         self.inputs[0].check(stored)
-        self._interpreter.set_tensor(self._input_index, stored)
+        self._running().set_tensor(self._input_index, stored)
 
     def invoke(self) -> None:
         """Run the network once on the input that was set last."""
-        self._interpreter.invoke()
+        self._running().invoke()
 
     def get_output(self) -> np.ndarray:
         """A copy of the first output, in its own type."""
-        return self._interpreter.get_tensor(self._output_index)
+        return self._running().get_tensor(self._output_index)
 
     def operators(self) -> list[str]:
         """The device of every operator: "edgetpu", "cpu (XNNPACK)" or "cpu".
@@ -155,8 +155,15 @@ class Interpreter:
         ]
 
     def close(self) -> None:
-        """Release the interpreter; nothing may be called after it."""
+        """Release the interpreter; what is called after it raises InputError."""
         self._interpreter = None
+
+    def _running(self) -> Any:
+        # Asked at every step: another thread may close it between two.
+        interpreter = self._interpreter
+        if interpreter is None:
+            raise InputError("interpreter: got a call after it was closed; open another one")
+        return interpreter
 
 
 def _checked(threads: int) -> int:

@@ -25,6 +25,16 @@ def test_unquantized_tensor_passes_values_through() -> None:
     assert details.quantize(np.array([0.25, 7.5])).tolist() == [0.25, 7.5]
 
 
+def test_what_comes_after_its_end_is_refused(person_model: bytes) -> None:
+    """Such as from a thread that segments while another one closes."""
+    runner = Interpreter(person_model, threads=1)
+    stored = runner.inputs[0].quantize(np.zeros(runner.inputs[0].shape, np.float32))
+    runner.close()
+    for step in (lambda: runner.set_input(stored), runner.invoke, runner.get_output):
+        with pytest.raises(InputError, match="after it was closed"):
+            step()
+
+
 def test_run_is_set_invoke_get(person_model: bytes) -> None:
     runner = Interpreter(person_model, threads=1)
     values = np.random.default_rng(0).uniform(-1, 1, runner.inputs[0].shape).astype(np.float32)
