@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def resolve(model: str | Path) -> Path:
 
     Raises ModelError that lists the bundled names where there is neither.
     """
+    if not isinstance(model, str | os.PathLike):
+        raise ModelError(f"model: got {model!r}, expected a bundled name or a path")
     path = Path(model)
     if path.is_file():
         return path

@@ -67,6 +67,8 @@ class Segmenter:
         for option, count in (("cadence", cadence), ("glance_every", glance_every)):
             if not isinstance(count, int | np.integer) or count < 1:
                 raise InputError(f"{option}: got {count!r}, expected a whole number of at least 1")
+        if not isinstance(spec, ModelSpec | None):
+            raise InputError(f"spec: got {spec!r}, expected a ModelSpec")
         self.path = assets.resolve(model)
         data, self.spec = load_model(self.path, spec=spec)
         choice = choose(

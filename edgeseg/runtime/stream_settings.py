@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import InputError
 from .effects import EFFECTS, check_strength
 from .focus import GLANCE_EVERY
@@ -54,8 +56,13 @@ class StreamSettings:
         if not self.source:
             # As a path it would be the current folder.
             raise InputError("source: got an empty name, expected a camera, a file or an address")
-        if self.frames is not None and self.frames < 1:
-            raise InputError(f"frames: got {self.frames}, expected 1 or more")
+        for name, count in (("frames", self.frames), ("glance-every", self.glance_every)):
+            if count is not None and not (isinstance(count, int | np.integer) and count >= 1):
+                raise InputError(f"{name}: got {count!r}, expected a whole number of at least 1")
+        if self.size is not None and not (len(self.size) == 2 and min(self.size) >= 1):
+            raise InputError(f"size: got {self.size}, expected (width, height), each at least 1")
+        if not isinstance(self.picture, Path | None):
+            raise InputError(f"picture: got {self.picture!r}, expected a pathlib.Path")
         if not self.stall_ms > 0:
             raise InputError(f"stall-ms: got {self.stall_ms:g}, expected more than 0")
         if not 0 < self.wait_s <= LONGEST_WAIT_S:
@@ -63,8 +70,6 @@ class StreamSettings:
                 f"wait-s: got {self.wait_s:g}, expected seconds above 0, at most {LONGEST_WAIT_S:g}"
             )
         check_strength(self.blur)
-        if self.glance_every < 1:
-            raise InputError(f"glance-every: got {self.glance_every}, expected 1 or more")
         if self.effect not in EFFECTS:
             raise InputError(f"effect: got {self.effect!r}, expected one of {', '.join(EFFECTS)}")
         if self.temporal not in FILTERS:

@@ -474,6 +474,30 @@ def test_a_background_is_checked_whatever_the_effect() -> None:
         Stream(StreamSettings(source="sample", sink="none", background="missing.jpg"))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"size": (0, 5)},
+        {"size": (5,)},
+        {"picture": "p.png"},
+        {"frames": 2.5},
+        {"frames": 0},
+        {"glance_every": 1.5},
+    ],
+)
+def test_settings_of_a_wrong_type_are_named(words: dict[str, object]) -> None:
+    with pytest.raises(
+        InputError, match=rf"^{next(iter(words)).replace('_', '-')}: got .*expected"
+    ):
+        StreamSettings(source="sample", sink="none", **words)
+
+
+@pytest.mark.parametrize("words", [{"model": None}, {"spec": 5}])
+def test_a_segmenters_arguments_of_a_wrong_type_are_named(words: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=rf"^{next(iter(words))}: got .*expected"):
+        Segmenter(**words)
+
+
 def test_a_stream_that_never_ran_leaves_nothing_open(monkeypatch) -> None:
     camera, sink = Frames(3), Kept()
     monkeypatch.setattr("edgeseg.runtime.stream.open_source", lambda *_, **__: camera)
