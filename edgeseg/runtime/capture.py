@@ -58,6 +58,7 @@ class VideoFile(Source):
         self.count = frames if frames > 0 and self.fps == stated else None
         self.description = f"video {path}"
         self.sound = path
+        self.size = _size_of(self._capture)
         self._length = Length(self._capture, fps=self.fps, path=path)
 
     def read(self) -> np.ndarray | None:
@@ -96,6 +97,7 @@ class Reopening(Source):
             raise SourceError(f"{description}: got no picture from it")
         self._capture: cv2.VideoCapture = capture
         self.fps = sane_fps(self._capture.get(cv2.CAP_PROP_FPS))
+        self.size = _size_of(self._capture)
 
     def read(self) -> np.ndarray | None:
         """See Source; None once it was closed."""
@@ -200,6 +202,7 @@ class Stream(Source):
         self.live = self.count is None and not is_file(url, wait_s=wait_s)
         self.ends = not self.live
         self.fps = sane_fps(first.get(cv2.CAP_PROP_FPS))
+        self.size = _size_of(first)
         self._first = first
         self._length = Length(first, fps=self.fps)
         # Opened once above; a stream opens anew only when it stops.
@@ -251,6 +254,14 @@ class Stream(Source):
         thread.start()
         thread.join(self._wait_s + 1)
         return box[0] if box and box[0].isOpened() else None
+
+
+def _size_of(capture: cv2.VideoCapture) -> tuple[int, int] | None:
+    """(width, height) of a capture's frames, or None where it does not say."""
+    width, height = (
+        int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    )
+    return (width, height) if width > 0 and height > 0 else None
 
 
 class _Quiet:

@@ -32,7 +32,7 @@ class Sample(Source):
         data = require("skimage.data", extra="sample")
         photo = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
         self._turned = [_turn(photo, DEGREES * step / STEPS) for step in range(-STEPS, STEPS + 1)]
-        self._size = size
+        self.size = self._size = size
         self._index = 0
         self.description = f"sample (a photograph that moves, {size[0]}x{size[1]})"
 

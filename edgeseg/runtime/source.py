@@ -13,6 +13,7 @@ class Source:
     live: it cannot wait, frames that nobody takes are lost. fps: the rate at which
     frames are meant to follow each other, None where there is none. ends: it has an end of
     its own, before which an interruption cuts it short. count: number of frames where known.
+    size: (width, height) of the frames where known before the first.
     sound: a file whose sound belongs to the frames. description: for messages.
     """
 
@@ -20,6 +21,7 @@ class Source:
     ends: bool = False
     fps: float | None = None
     count: int | None = None
+    size: tuple[int, int] | None = None
     sound: Path | None = None
     description: str = "nothing"
 

@@ -57,6 +57,7 @@ class RawInput(Source):
     ) -> None:
         self.fps = fps
         self.description = f"raw {width}x{height} BGR frames on stdin"
+        self.size = width, height
         self._shape = (height, width, 3)
         self._wait_s = wait_s
         self._fd = fd
@@ -191,7 +192,9 @@ class Still(Source):
 
     def __init__(self, path: Path) -> None:
         self.description = f"image {path}"
-        self._frame: np.ndarray | None = read_image(path)
+        frame = read_image(path)
+        self.size = frame.shape[1], frame.shape[0]
+        self._frame: np.ndarray | None = frame
 
     def stay(self) -> None:
         """For somebody who looks at it: often enough that a key's effect is seen at once."""
@@ -216,6 +219,7 @@ class Paced(Source):
         self.sound = source.sound
         self.ends = source.ends
         self.count = source.count
+        self.size = source.size
         self._due: float | None = None
         self._leaving = threading.Event()
 

@@ -212,7 +212,8 @@ class Stream:
     def _plan(self) -> budget.Plan:
         settings = self.settings
         fps = self._source.fps or 30.0
-        width, height = settings.size or (1280, 720)
+        # A folder's images may be of any size.
+        width, height = self._source.size or (1280, 720)
         if settings.cpu_percent is not None and not self._source.live:
             self._source = Paced(self._source, fps=fps)
         # Grey noise costs what any picture costs.

@@ -13,6 +13,8 @@ from edgeseg.runtime.budget import Candidate, alternatives, budget_of, measure, 
 from edgeseg.runtime.effects import make_effect
 from edgeseg.runtime.focus import GLANCE_EVERY
 from edgeseg.runtime.segmenter import Segmenter
+from edgeseg.runtime.stream import Stream
+from edgeseg.runtime.stream_settings import StreamSettings
 
 LARGE = Candidate("large", (320, 320), invoke_ms=20, rest_ms=4)
 SMALL = Candidate("small", (256, 256), invoke_ms=8, rest_ms=4)
@@ -62,6 +64,22 @@ def test_measured_on_the_bundled_model() -> None:
     assert found[0].invoke_ms > 0
     assert found[0].rest_ms >= 0
     assert found[0].cost_ms(2) < found[0].cost_ms(1)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_measured_at_the_sources_size(monkeypatch, clip, wrapped: bool) -> None:
+    shapes = []
+
+    def measured(models, effect, frame, *, opened):
+        shapes.append(frame.shape)
+        return [SMALL]
+
+    monkeypatch.setattr(budget, "measure", measured)
+    monkeypatch.setattr(budget, "plan", lambda *_: budget.Plan("person", 1, "fits"))
+    words = {"cpu_percent": 50} if wrapped else {"budget_ms": 50}
+    with Stream(StreamSettings(source=str(clip), sink="none", effect="none", **words)) as stream:
+        stream.run()
+    assert shapes == [(64, 96, 3)]
 
 
 @pytest.mark.parametrize(("focus", "every"), [(True, GLANCE_EVERY), (True, 4), (False, 4)])

@@ -91,6 +91,14 @@ def test_raw_frames() -> None:
     os.close(read)
 
 
+def test_sizes_are_known_before_the_first_frame(clip: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 6, 3), np.uint8))
+    still = open_source(str(tmp_path / "a.png"))
+    raw = RawInput(width=4, height=2)
+    found = [Paced(source, fps=30).size for source in (still, raw, open_source(str(clip)))]
+    assert found == [(6, 4), (4, 2), (96, 64)]
+
+
 def test_what_has_an_end_says_so(clip: Path, tmp_path: Path) -> None:
     """Also without a known number of frames, as on stdin: Ctrl-C cuts it short."""
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 6, 3), np.uint8))
