@@ -49,10 +49,12 @@ class Region:
         return self.width * self.height
 
     def cut(self, frame: np.ndarray) -> np.ndarray:
-        """The part of a frame (H, W, ...), a view."""
+        """The part of a frame (H, W, ...), at least a pixel of it, a view."""
         height, width = frame.shape[:2]
-        left, right = round(self.left * width), round((self.left + self.width) * width)
-        top, bottom = round(self.top * height), round((self.top + self.height) * height)
+        left = min(round(self.left * width), width - 1)
+        top = min(round(self.top * height), height - 1)
+        right = max(round((self.left + self.width) * width), left + 1)
+        bottom = max(round((self.top + self.height) * height), top + 1)
         return frame[top:bottom, left:right]
 
     def placed(self, scores: np.ndarray) -> np.ndarray:

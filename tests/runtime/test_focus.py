@@ -341,3 +341,10 @@ def test_people_far_away_are_found_better(data_root) -> None:
                 found.append(iou(mask, truth > 127))
         means[focus] = np.mean(found)
     assert means[True] > means[False] + 0.03
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_a_part_of_a_tiny_frame_has_a_pixel(side: int) -> None:
+    frame = np.zeros((side, side, 3), np.uint8)
+    for begin in np.linspace(0, 0.75, 13):
+        assert Region(begin, begin, 0.25, 0.25).cut(frame).size > 0
