@@ -28,9 +28,15 @@ def main() -> int:
     )
     parser.add_argument("image", type=Path)
     parser.add_argument("output", help="image, or folder: one that is there or with / at its end")
-    parser.add_argument("--effect", default="mask", choices=EFFECTS)
-    parser.add_argument("--background", default="#2e7d4f", help="for replace: #rrggbb or an image")
-    parser.add_argument("--model", default="person", help="bundled name or path of a .tflite")
+    parser.add_argument("--effect", default="mask", choices=EFFECTS, help="Default: %(default)s")
+    parser.add_argument(
+        "--background",
+        default="#2e7d4f",
+        help="for replace: #rrggbb or an image. Default: %(default)s",
+    )
+    parser.add_argument(
+        "--model", default="person", help="bundled name or path of a .tflite. Default: %(default)s"
+    )
     given = parser.parse_args()
     output = Path(given.output)
     if is_folder(given.output):

@@ -23,9 +23,15 @@ def main() -> int:
     )
     parser.add_argument("video")
     parser.add_argument("output")
-    parser.add_argument("--effect", default="blur", choices=EFFECTS)
-    parser.add_argument("--background", default="#2e7d4f", help="#rrggbb, an image or a video")
-    parser.add_argument("--model", default="person", help="bundled name or path of a .tflite")
+    parser.add_argument("--effect", default="blur", choices=EFFECTS, help="Default: %(default)s")
+    parser.add_argument(
+        "--background",
+        default="#2e7d4f",
+        help="for replace: #rrggbb, an image or a video. Default: %(default)s",
+    )
+    parser.add_argument(
+        "--model", default="person", help="bundled name or path of a .tflite. Default: %(default)s"
+    )
     given = parser.parse_args()
     settings = StreamSettings(
         source=given.video,

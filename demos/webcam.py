@@ -33,12 +33,13 @@ def parser() -> argparse.ArgumentParser:
         "folder;\nrtsp:// or http:// address; - for raw frames; sample.\n"
         "Default: the first camera, or the sample",
     )
-    add("--effect", default=default.effect, choices=EFFECTS)
+    add("--effect", default=default.effect, choices=EFFECTS, help="Default: %(default)s")
     add(
         "--sink",
         default=default.sink,
         help="window, none, FILE.mp4 (.mkv .mov .avi .webm), "
-        "FOLDER/,\n- for raw frames, mjpeg[:PORT], virtualcam[:DEVICE]",
+        "FOLDER/,\n- for raw frames, mjpeg[:PORT], virtualcam[:DEVICE].\n"
+        "Default: %(default)s",
     )
     add("--stats", help="write a JSON summary to this path; - for JSON lines on stderr")
     add("--picture", type=Path, help="write input | mask | result of one frame to this PNG")
@@ -57,8 +58,13 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--blur", type=float, default=default.blur, help="strength in pixels. Default: %(default)s")
     add("--model", default=default.model, help="bundled name or .tflite. Default: %(default)s")
-    add("--delegate", default=default.delegate, choices=("auto", "edgetpu", "gpu", "cpu"))
-    add("--threads", type=int, help="threads of the CPU kernels")
+    delegates = ("auto", "edgetpu", "gpu", "cpu")
+    add("--delegate", default=default.delegate, choices=delegates, help="Default: %(default)s")
+    add(
+        "--threads",
+        type=int,
+        help="threads of the CPU kernels. Default: half of the processors, at most 4",
+    )
     add(
         "--temporal",
         default=default.temporal,

@@ -208,6 +208,23 @@ def test_statistics_are_written_where_the_picture_cannot_be(
     assert json.loads((tmp_path / "s").read_text())["frames"] == 30
 
 
+@pytest.mark.parametrize(
+    ("demo", "option", "default"),
+    [
+        ("image", "effect", "mask"),
+        ("video", "effect", "blur"),
+        ("webcam", "effect", "blur"),
+        ("webcam", "sink", "window"),
+        ("webcam", "delegate", "auto"),
+        ("webcam", "threads", "half of the processors"),
+    ],
+)
+def test_help_tells_defaults(run, demos: Path, demo: str, option: str, default: str) -> None:
+    text = run(demos / f"{demo}.py", "--help").stdout
+    told = text[text.index(f"\n  --{option} ") + 1 :].partition("\n  --")[0]
+    assert f"Default: {default}" in told
+
+
 def test_image_demo_prints_boxes(run, demos: Path, photo: Path, tmp_path: Path) -> None:
     done = run(demos / "image.py", photo, "cut.png", "--effect", "cutout")
     assert done.returncode == 0, done.stderr
