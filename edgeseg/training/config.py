@@ -145,8 +145,10 @@ class StageConfig:
 class OptimizerConfig:
     """How weights follow their gradients.
 
-    name: adam, or muon for the kernels that mix channels and adam for the rest, at the same
-        rates.
+    name: adam, muon for the kernels that mix channels and adam for the rest, at the same
+        rates, or sgd, stochastic gradient descent.
+    momentum: sgd's, the share of a step that the next one keeps; not Nesterov's. U-Net's 0.99
+        makes steps a hundred times as long in the end.
     encoder_scale: multiplies the rate of the layers that `init` filled.
     slow: beginnings of layers' names; of those that `init` filled, only these are slowed.
         Empty for all.
@@ -155,7 +157,8 @@ class OptimizerConfig:
         largest feature maps.
     """
 
-    name: Literal["adam", "muon"] = "adam"
+    name: Literal["adam", "muon", "sgd"] = "adam"
+    momentum: float = 0.0
     warmup: int = 300
     encoder_scale: float = 0.2
     slow: tuple[str, ...] = ()
@@ -165,7 +168,11 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         check_least(self, 0, "warmup", "encoder_scale", "clip_norm")
-        check_share(self, "average")
+        check_share(self, "average", "momentum")
+        if self.momentum and self.name != "sgd":
+            raise InputError(
+                f'momentum: got {self.momentum:g} with {self.name}, expected name = "sgd", or 0'
+            )
 
 
 @dataclass(frozen=True)

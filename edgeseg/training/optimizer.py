@@ -1,4 +1,4 @@
-"""The optimizer: Adam, or Muon for the kernels and Adam for the rest."""
+"""The optimizer: Adam, Muon for the kernels and Adam for the rest, or plain gradient descent."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ def make_optimizer(keras: Any, config: OptimizerConfig, model: Any, *, slow: set
     """An optimizer whose rate is multiplied by `encoder_scale` for the variables in `slow`.
 
     slow: the variables' paths. The rate is set before every step by assigning `learning_rate`;
-    one rate suits both kinds, because Muon's updates are scaled to the size of Adam's.
+    one rate suits Adam and Muon, whose updates are scaled to the size of Adam's.
     """
     scales = [
         config.encoder_scale if variable.path in slow else 1.0
         for variable in model.trainable_variables
     ]
-    base: Any = _muon(keras) if config.name == "muon" else keras.optimizers.Adam
+    base: Any = keras.optimizers.Adam
+    own = {}
+    if config.name == "muon":
+        base = _muon(keras)
+    elif config.name == "sgd":
+        base, own = keras.optimizers.SGD, {"momentum": config.momentum}
 
     class Layerwise(base):
         def update_step(self, gradient, variable, learning_rate):
@@ -26,7 +31,7 @@ def make_optimizer(keras: Any, config: OptimizerConfig, model: Any, *, slow: set
             scale = scales[self._get_variable_index(variable)]
             super().update_step(gradient, variable, learning_rate * scale)
 
-    return Layerwise(learning_rate=0.0, global_clipnorm=config.clip_norm)
+    return Layerwise(learning_rate=0.0, global_clipnorm=config.clip_norm, **own)
 
 
 def takes_muon(variable: Any) -> bool:

@@ -66,7 +66,12 @@ def test_learns_and_writes_everything_beside_the_weights(config, tmp_path):
     assert any(run.glob("tensorboard/events*"))
 
 
-def test_sigterm_and_resume_give_the_very_same_weights(config, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "changes", [{}, {"name": "sgd", "momentum": 0.9, "clip_norm": 1.0}], ids=["adam", "sgd"]
+)
+def test_sigterm_and_resume_give_the_very_same_weights(config, tmp_path, monkeypatch, changes):
+    optimizer = dataclasses.replace(config.optimizer, **changes)
+    config = dataclasses.replace(config, optimizer=optimizer)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train(config, whole, tmp_path)
 

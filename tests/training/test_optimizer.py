@@ -22,9 +22,10 @@ def model():
     return keras.Model(tensor, keras.layers.Conv2D(1, 1, name="logits")(answer))
 
 
-def steps_of(model, gradients, *, name, slow=frozenset(), steps=1):
+def steps_of(model, gradients, *, name, slow=frozenset(), steps=1, momentum=0.0):
     """What `steps` steps with the same gradients change, by path."""
-    optimizer = make_optimizer(keras, OptimizerConfig(name=name), model, slow=set(slow))
+    config = OptimizerConfig(name=name, momentum=momentum)
+    optimizer = make_optimizer(keras, config, model, slow=set(slow))
     optimizer.build(model.trainable_variables)
     optimizer.learning_rate.assign(RATE)
     before = [variable.numpy() for variable in model.trainable_variables]
@@ -76,7 +77,33 @@ def test_muon_leaves_the_rest_to_adam(model, gradients):
             np.testing.assert_allclose(muon[variable.path], adam[variable.path], atol=1e-6)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.99])
+@pytest.mark.parametrize("largest", [1.0, 0.05])
+def test_gradient_descent_by_values(model, gradients, momentum, largest):
+    """Clipped at the norm of all gradients together, a kernel's step at a share of the rate."""
+    gradients = [largest * gradient for gradient in gradients]
+    config = OptimizerConfig()
+    norm = np.sqrt(sum(float((g**2).sum()) for g in gradients))
+    assert (norm > config.clip_norm) == (largest == 1.0)
+    change = steps_of(
+        model, gradients, name="sgd", slow={"dense/kernel"}, steps=3, momentum=momentum
+    )
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        rate = RATE * (config.encoder_scale if variable.path == "dense/kernel" else 1.0)
+        velocity, expected = 0.0, 0.0
+        for _ in range(3):
+            velocity = momentum * velocity - rate * gradient * min(1.0, config.clip_norm / norm)
+            expected = expected + velocity
+        np.testing.assert_allclose(change[variable.path], expected, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize("name", ["adam", "muon"])
+def test_momentum_is_for_gradient_descent_alone(name):
+    with pytest.raises(InputError, match=f'momentum: got 0.9 with {name}, expected name = "sgd"'):
+        OptimizerConfig(name=name, momentum=0.9)
+
+
+@pytest.mark.parametrize("name", ["adam", "muon", "sgd"])
 def test_slow_variables_take_a_share_of_the_step(model, gradients, name):
     values = [variable.numpy() for variable in model.trainable_variables]
     whole = steps_of(model, gradients, name=name)
@@ -93,7 +120,9 @@ def test_an_unknown_optimizer_is_named(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text(
         'name = "a"\nstages = [{steps = 1}]\n'
-        '[data]\nroot = "."\ngroups = []\nvalidation = "val"\n[optimizer]\nname = "sgd"\n'
+        '[data]\nroot = "."\ngroups = []\nvalidation = "val"\n[optimizer]\nname = "lion"\n'
     )
-    with pytest.raises(InputError, match="optimizer: name: got 'sgd', expected one of adam, muon"):
+    with pytest.raises(
+        InputError, match="optimizer: name: got 'lion', expected one of adam, muon, sgd"
+    ):
         load_config(path)
