@@ -35,8 +35,12 @@ def up_convolution(keras: Keras, x: Tensor, skip: Tensor, *, name: str, transpos
     """Twice the size, half the channels, beside the cropped copy from the way down."""
     channels = x.shape[-1] // 2
     if transposed:
+        # Every output pixel sees each input channel once: He's deviation is sqrt(2 / inputs). Keras
+        # takes a transposed kernel's 2 * 2 * inputs for its fan out, and its outputs for what
+        # comes in, by which "he_normal" starts at 0.707 of it.
+        start = keras.initializers.VarianceScaling(scale=2 * 2 * 2.0, mode="fan_out")
         x = keras.layers.Conv2DTranspose(
-            channels, 2, strides=2, kernel_initializer="he_normal", name=f"{name}_upconv"
+            channels, 2, strides=2, kernel_initializer=start, name=f"{name}_upconv"
         )(x)
         x = keras.layers.ReLU(name=f"{name}_upconv_relu")(x)
     else:

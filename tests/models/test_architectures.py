@@ -51,6 +51,24 @@ def test_unet_is_the_papers():
     assert model.count_params() == unet_parameters()
 
 
+@pytest.mark.parametrize("library", [keras, tf_keras])
+@pytest.mark.parametrize("transposed", [True, False])
+def test_unet_starts_with_the_papers_deviations(library, transposed):
+    # Section 3: the square root of 2 / N, "where N denotes the number of incoming nodes".
+    library.utils.set_random_seed(2)
+    model = build(
+        "unet", keras=library, input_shape=(188, 188, 1), channels=32, transposed=transposed
+    )
+    for layer in (layer for layer in model.layers if layer.name != "logits" and layer.weights):
+        kernel = np.asarray(layer.kernel)
+        incoming = kernel.shape[0] * kernel.shape[1] * kernel.shape[2]
+        if transposed and layer.name.endswith("upconv"):
+            # Of (2, 2, outputs, inputs) with strides of 2, one of 2 x 2 reaches each pixel.
+            incoming = kernel.shape[3]
+        expected = np.sqrt(2 / incoming)
+        assert kernel.std() == pytest.approx(expected, rel=5 / np.sqrt(kernel.size)), layer.name
+
+
 def test_unet_with_same_padding_keeps_the_size():
     model = build(
         "unet", keras=keras, input_shape=(256, 256, 1), classes=1, padding="same", channels=2
