@@ -156,7 +156,13 @@ def main() -> int:
     """Write the sheet and name its cases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with images/ and masks/")
-    parser.add_argument("-o", "--output", type=Path, default=Path("failures.png"))
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("failures.png"),
+        help="picture to write, a PNG; default: %(default)s",
+    )
     arguments = parser.parse_args()
     for case in write_sheet(arguments.data, arguments.output):
         print(case.name)

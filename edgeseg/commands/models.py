@@ -49,13 +49,22 @@ def parse_size(text: str) -> tuple[int, int, int]:
 def _list(names):
     from rich.table import Table
 
-    from ..models import BUILDERS
-
     table = Table("model", "what")
     for name in names:
-        module = __import__(BUILDERS[name].__module__, fromlist=["__doc__"])
-        table.add_row(name, (module.__doc__ or "").splitlines()[0])
+        table.add_row(name, _what(name))
     return table
+
+
+def _what(name):
+    """First line of the architecture's module, or of its builder in a module of several."""
+    import sys
+
+    from ..models import BUILDERS
+
+    module = BUILDERS[name].__module__
+    if [builder.__module__ for builder in BUILDERS.values()].count(module) > 1:
+        return (BUILDERS[name].__doc__ or "").splitlines()[0].removeprefix("Build ")
+    return (sys.modules[module].__doc__ or "").splitlines()[0]
 
 
 def _costs(names, options):

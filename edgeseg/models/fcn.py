@@ -65,7 +65,7 @@ def fcn32(
     head_kernel: int = 7,
     dropout: float = 0.5,
 ) -> Tensor:
-    """Build FCN-32s: scores at stride 32, enlarged at once.
+    """Build FCN-32s (Long et al., 2015): scores at stride 32, enlarged at once.
 
     input_shape: (height, width, channels), multiples of 32.
     encoder, encoder_weights: see `backbones.encode`; the paper's is "vgg16".
@@ -97,7 +97,10 @@ def fcn8(
     head_kernel: int = 7,
     dropout: float = 0.5,
 ) -> Tensor:
-    """Build FCN-8s: scores at stride 32, 16 and 8 added up. Arguments as in `fcn32`."""
+    """Build FCN-8s (Long et al., 2015): scores at stride 32, 16 and 8 added up.
+
+    Arguments and result as of `fcn32`.
+    """
     check_multiple("fcn8", input_shape, 32)
     inputs = keras.Input(shape=tuple(input_shape), name="image")
     features = encode(keras, inputs, encoder=encoder, weights=encoder_weights, widths=widths)

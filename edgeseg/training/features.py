@@ -124,7 +124,8 @@ def main(config: TrainConfig, weights: Path, *, root: Path, console: Console) ->
 
 
 def _command(
-    config: Path = typer.Argument(..., help="Training configuration with [features]."),  # noqa: B008
+    # Escaped for Rich, which would take it for a style.
+    config: Path = typer.Argument(..., help=r"Training configuration with \[features]."),  # noqa: B008
     weights: Path = typer.Argument(..., help="The published DeepLab's weights, width 1.0."),  # noqa: B008
 ) -> None:
     console = Console(stderr=True)

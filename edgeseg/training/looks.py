@@ -210,8 +210,8 @@ def _command(
     share: float = typer.Option(Looks.deeplab, min=0.0, help="Of DeepLab's log odds."),
     deeplab_size: int = typer.Option(Looks.deeplab_size, help="Side of its input, 16 n + 1."),
     shift: float = typer.Option(Looks.shift, help="Added to the log odds, with DeepLab."),
-    mixed_precision: bool = typer.Option(
-        False, help="Compute in bfloat16, for a GPU; by default as in CONFIG."
+    mixed_precision: bool | None = typer.Option(
+        None, help="Compute in bfloat16, for a GPU; by default as in CONFIG."
     ),
 ) -> None:
     given = bool(scale or mirrored)
@@ -226,8 +226,8 @@ def _command(
 
     def run() -> int:
         network = load_config(config)
-        if mixed_precision:
-            network = replace(network, mixed_precision=True)
+        if mixed_precision is not None:
+            network = replace(network, mixed_precision=mixed_precision)
         return main(network, weights, output, looks, size=size, deeplab=deeplab)
 
     raise typer.Exit(exit_code_of(run))

@@ -17,6 +17,15 @@ def test_lists_every_architecture():
         assert name in result.output
 
 
+def test_no_two_architectures_have_one_description():
+    lines = CliRunner().invoke(app, ["models"], env={"COLUMNS": "200"}).output.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    described = dict(rows)
+    assert len(described) == len(set(described.values())) == 7
+    assert described["fcn8"].startswith("FCN-8s (Long et al., 2015): scores at stride 32, 16")
+    assert described["unet"].startswith("U-Net to the letter")
+
+
 def test_macs_of_one():
     result = CliRunner().invoke(
         app, ["models", "--macs", "--name", "unet", "--size", "572x572x1"], env={"COLUMNS": "120"}
