@@ -79,10 +79,12 @@ def unet(
     Returns a Keras model, float32 (N, H, W, C) -> float32 (N, H', W', classes) of
     probabilities; H' is H with "same" padding. The layer before the activation is
     called "logits".
-    Raises ValueError for a size at which a pooling would meet an odd number.
+    Raises ValueError for a depth below 1, and a size at which a pooling would meet an odd number.
     """
     if padding not in ("valid", "same"):
         raise ValueError(f"unet padding: got {padding!r}, expected valid or same")
+    if depth < 1:
+        raise ValueError(f"unet depth: got {depth}, expected 1 or more")
     inputs = x = keras.Input(shape=tuple(input_shape), name="image")
     skips = []
     for level in range(depth):

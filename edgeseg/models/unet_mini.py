@@ -32,6 +32,8 @@ def unet_mini(
     Returns a Keras model, float32 (N, H, W, C) -> float32 (N, H, W, classes) of
     probabilities; the layer before the activation is called "logits".
     """
+    if not 1 <= depth <= 5:
+        raise ValueError(f"unet_mini depth: got {depth}, expected 1 to 5")
     check_multiple("unet_mini", input_shape, 2**depth if encoder == "plain" else 32)
     inputs = keras.Input(shape=tuple(input_shape), name="image")
     features = encode(

@@ -301,6 +301,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_least(self, 1, "validate_every", "checkpoint_every")
         check_least(self, 0, "patience")
+        if self.name in ("", ".", "..") or set(self.name) & set("/\\"):
+            raise InputError(
+                f"name: got {self.name!r}, expected the name of a folder in runs/; a run's folder "
+                "elsewhere is given as --output"
+            )
         if not 0 <= self.seed < SEEDS:
             raise InputError(f"seed: got {self.seed}, expected 0 to {SEEDS - 1}")
 

@@ -97,7 +97,10 @@ class Trainer:
     # Before the first step ------------------------------------------------------
 
     def check_data(self, *, console: Console) -> None:
-        """Read every file once; InputError names the bad ones, unless they are to be skipped."""
+        """Read every file once; InputError names the bad ones, unless they are to be skipped.
+
+        InputError as well for what the pipeline of a later stage refuses.
+        """
         samples = self.task.samples()
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("checking data", total=len(samples))
@@ -116,6 +119,9 @@ class Trainer:
                 "mend them, or pass --skip-bad to go on without"
             )
         self.task.leave_out(set(bad))
+        # What a later stage's pipeline refuses is known before the first begins, too.
+        for stage in self.config.stages[1:]:
+            self.task.pipeline(stage, make_network(self.keras, self.config, stage.size))
 
     def restore(self) -> None:
         """Read the checkpoint. InputError where the run's folder has none, or another network's."""

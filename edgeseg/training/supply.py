@@ -24,10 +24,13 @@ class Supply:
     def __init__(self, keras: Any, config: TrainConfig, devices: Devices) -> None:
         self._keras, self._data, self._devices = keras, config.data, devices
         self._store: Store | None = None
-        if self._data.resident and (self._data.reader or devices.count > 1):
+        if self._data.resident and self._data.reader:
             raise InputError(
-                f"{config.name}: got data.resident with a reader or {devices.count} devices, "
-                "expected binary masks and one device"
+                f"{config.name}: got data.resident with a reader, expected binary masks"
+            )
+        if self._data.resident and devices.count > 1:
+            raise InputError(
+                f"{config.name}: got data.resident with {devices.count} devices, expected one"
             )
 
     def batches(

@@ -81,6 +81,25 @@ def test_unet_refuses_an_odd_size_by_name():
         build("unet", keras=keras, input_shape=(570, 570, 1))
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("unet", {"channels": "four"}, "unet: channels: got 'four', expected int"),
+        ("unet", {"channels": 4.5}, "unet: channels: got 4.5, expected int"),
+        ("unet", {"dropout": True}, "unet: dropout: got True, expected float"),
+        ("unet", {"depth": 0}, "unet depth: got 0, expected 1 or more"),
+        ("unet_mini", {"depth": 0}, "unet_mini depth: got 0, expected 1 to 5"),
+        ("unet_mini", {"batch_norm": 1}, "unet_mini: batch_norm: got 1, expected bool"),
+        ("fcn8", {"widths": "wide"}, r"fcn8: widths: got 'wide', expected Sequence\[int\]"),
+        ("fcn8", {"widths": [4, "a"]}, r"fcn8: widths: got \[4, 'a'\], expected Sequence"),
+        ("fcn8", {"encoder_weights": 3}, r"encoder_weights: got 3, expected str \| None"),
+    ],
+)
+def test_an_option_of_another_kind_is_named(name, options, message):
+    with pytest.raises(InputError, match=message):
+        build(name, keras=keras, **{**TINY[name], **options})
+
+
 @pytest.mark.parametrize("name", list(TINY))
 def test_trains_a_step_and_converts_to_int8(name):
     keras.utils.set_random_seed(0)

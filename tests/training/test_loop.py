@@ -152,6 +152,17 @@ def test_a_size_of_a_later_stage_is_checked_before_the_first(config, tmp_path):
         Trainer(dataclasses.replace(config, stages=stages), tmp_path / "run", root=tmp_path)
 
 
+def test_what_a_later_stages_pipeline_refuses_is_known_before_the_first(
+    config, tmp_path, monkeypatch
+):
+    task, made = loop.make_task(config, tmp_path), []
+    monkeypatch.setattr(
+        type(task), "pipeline", lambda self, stage, model: made.append((stage, model.input_shape))
+    )
+    Trainer(config, tmp_path / "run", root=tmp_path).check_data(console=CONSOLE)
+    assert made == [(config.stages[1], (None, 40, 40, 3))]
+
+
 def test_signals_are_left_alone_outside_the_main_thread():
     before = signal.getsignal(signal.SIGTERM)
     with loop._signals(threading.Event()):

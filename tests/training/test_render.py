@@ -279,8 +279,14 @@ def test_on_jax(tmp_path, write_discs):
     assert (tmp_path / "runs" / "resident" / "weights.npz").exists()
 
 
-def test_several_devices_are_refused(tmp_path):
+def test_several_devices_and_readers_are_refused(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text(CONFIG)
-    with pytest.raises(InputError, match="got data.resident with a reader or 2 devices"):
+    with pytest.raises(InputError, match="got data.resident with 2 devices, expected one"):
         Supply(keras, load_config(path), Devices(count=2))
+    config = load_config(path)
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, reader="folder"))
+    with pytest.raises(
+        InputError, match=r"got data.resident with a reader, expected binary masks$"
+    ):
+        Supply(keras, config, Devices())
