@@ -47,6 +47,8 @@ def verify(folder: Folder, format: Kind = "auto", split: Split = "", classes: Cl
     console.print(sizes_line, soft_wrap=True)
     for problem in report.problems:
         console.print(str(problem), style="red", soft_wrap=True, markup=False, highlight=False)
+    for note in dataset.notes:
+        console.print(str(note), style="yellow", soft_wrap=True, markup=False, highlight=False)
     if report.problems:
         raise InputError(f"{folder}: got {len(report.problems)} bad of {_count(dataset)} samples")
 

@@ -48,6 +48,7 @@ class Dataset:
 
     labels: name of each class id. palette: its (red, green, blue).
     problems: what was found wrong while the files were listed, missing masks above all.
+    notes: what is passed over, and may be meant otherwise.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Dataset:
     labels: tuple[str, ...]
     palette: tuple[Colour, ...]
     problems: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
 
 def check_count(labels: Sequence[str], path: Path) -> None:

@@ -8,6 +8,8 @@ binary: values above 127 are foreground.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import IGNORE, UNKNOWN, Colour, Dataset, Labelled, check_count
-from .folder import Problem, check_range, images_in, read_grey, read_values
+from .folder import IMAGE_SUFFIXES, Problem, check_range, images_in, read_grey, read_values
 from .indexed_png import png_palette, read_coloured
 
 BINARY = ("background", "foreground"), ((0, 0, 0), (64, 200, 120))
@@ -26,15 +28,23 @@ def read_folder(root: str | Path, *, split: str = "") -> Dataset:
     """`root`/SPLIT/images with `root`/SPLIT/masks, file names equal up to the suffix.
 
     Files whose name begins with `neg_` or `object_` need no mask: it is empty.
+    Raises InputError for the folder of a split whose labels.txt lies beside it.
     """
     folder = Path(root) / split
     file = next(
         (f / "labels.txt" for f in (folder, Path(root)) if (f / "labels.txt").is_file()), None
     )
+    above = Path(root).resolve().parent / "labels.txt"
+    if file is None and above.is_file():
+        raise InputError(
+            f"{root}: got a folder without a labels.txt beside {above}, expected the data set "
+            f"{above.parent}, its split {Path(root).resolve().name}"
+        )
     labels, palette, ignored = read_labels_file(file) if file else (*BINARY, None)
     decode = partial(decode_classes, palette=palette, ignored=ignored) if file else decode_binary
     samples, problems = [], []
-    for image in images_in(folder / "images"):
+    images = images_in(folder / "images")
+    for image in images:
         mask = folder / "masks" / f"{image.stem}.png"
         if mask.is_file():
             samples.append(Labelled(image, mask, decode))
@@ -42,7 +52,32 @@ def read_folder(root: str | Path, *, split: str = "") -> Dataset:
             samples.append(Labelled(image, None, decode))
         else:
             problems.append(Problem(image, f"got no mask, expected {mask}"))
-    return Dataset(folder.name, tuple(samples), labels, palette, tuple(problems))
+    notes = tuple(_passed_over(folder, images))
+    return Dataset(folder.name, tuple(samples), labels, palette, tuple(problems), notes)
+
+
+def _passed_over(folder: Path, images: list[Path]) -> Iterator[Problem]:
+    """A line for each kind of file that is not read, or read twice, with the first of them."""
+    below = [p for p in (folder / "images").glob("*/**/*") if p.suffix.lower() in IMAGE_SUFFIXES]
+    if below:
+        yield Problem(
+            folder / "images",
+            f"got {len(below)} images in folders of its own, the first {min(below)}; expected "
+            "them beside the others, they are passed over",
+        )
+    stems = Counter(image.stem for image in images)
+    if alone := sorted(m for m in (folder / "masks").glob("*.png") if m.stem not in stems):
+        yield Problem(
+            folder / "masks",
+            f"got {len(alone)} masks without an image, the first {alone[0].name}; they are "
+            "passed over",
+        )
+    if twice := [image.name for image in images if stems[image.stem] > 1]:
+        yield Problem(
+            folder / "images",
+            f"got {len(twice)} images that share a name and with it a mask, the first "
+            f"{twice[0]} and {twice[1]}; expected a name for each",
+        )
 
 
 def read_labels_file(

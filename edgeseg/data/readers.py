@@ -35,6 +35,7 @@ SIGNS = (
     ("*/label", "isbi"),
     ("JPEGImages", "davis"),
     ("images", "folder"),
+    ("labels.txt", "folder"),
     ("*/images", "davis"),
 )
 

@@ -213,6 +213,16 @@ def test_coco_names_the_smaller_extra_that_it_needs(data_root, monkeypatch):
         read_dataset("coco", data_root / "seeds/coco")
 
 
+def test_a_split_alone_is_told_where_its_classes_are(coloured):
+    split = coloured / "val"
+    split.mkdir()
+    for folder in ("images", "masks"):
+        (coloured / folder).rename(split / folder)
+    with pytest.raises(InputError, match=f"expected the data set {coloured}, its split val"):
+        read_dataset("auto", split)
+    assert len(read_dataset("auto", coloured, split="val").labels) > 2
+
+
 def test_unknown_layout_and_kind(tmp_path):
     with pytest.raises(InputError, match="no layout that is known"):
         read_dataset("auto", tmp_path)

@@ -76,6 +76,23 @@ def test_verify_command(bad):
     assert "5 bad of 6" in str(result.exception)
 
 
+def test_what_is_passed_over_is_told_and_is_no_error(bad, tmp_path):
+    for name in ("lonely", "other_size", "strange_id", "truncated", "no_mask_file"):
+        (bad / f"images/{name}.jpg").unlink()
+    image = cv2.imread(str(bad / "images/good.jpg"))
+    assert read_dataset("auto", bad).notes[0].what.startswith("got 4 masks without an image")
+    (bad / "images/more/deep").mkdir(parents=True)
+    cv2.imwrite(str(bad / "images/more/deep/one.jpg"), image)
+    cv2.imwrite(str(bad / "images/good.png"), image)
+    result = CliRunner().invoke(app, ["dataset", "verify", str(bad)])
+    assert result.exit_code == 0, result.output
+    lines = " ".join(result.output.split())
+    assert f"{bad}/images: got 1 images in folders of its own, the first" in lines
+    assert "more/deep/one.jpg" in lines
+    assert f"{bad}/masks: got 4 masks without an image, the first no_mask_file.png" in lines
+    assert "got 2 images that share a name and with it a mask, the first good.jpg" in lines
+
+
 def test_verify_and_show_of_real_data(data_root, tmp_path):
     folder = str(data_root / "seeds/camvid")
     assert CliRunner().invoke(app, ["dataset", "verify", folder]).exit_code == 0
