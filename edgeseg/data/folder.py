@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from ..errors import InputError
 
 # Share of a mask, of which more at 1 and none above are a foreground.
 LEAST_OF_ONES = 0.001
+# Family of whatever has no prefix: one for all, not one for each.
+UNNAMED = "photos"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -41,8 +43,13 @@ class Sample:
 
     @property
     def family(self) -> str:
-        """The name's prefix up to the first underscore."""
-        return self.name.split("_")[0]
+        """The name's prefix up to the first underscore; "photos" for names without one."""
+        prefix, underscore, _ = self.name.partition("_")
+        return prefix if underscore else UNNAMED
+
+    def is_of(self, families: Collection[str]) -> bool:
+        """Whether its family, or a name without a prefix itself, is among `families`."""
+        return self.family in families or self.name in families
 
     def read_image(self) -> np.ndarray:
         """uint8 (H, W, 3), BGR."""
@@ -146,7 +153,7 @@ def read_pairs(
     root: str | Path,
     *,
     masks: str | Path | None = None,
-    negatives: Iterable[str] = ("neg", "object"),
+    negatives: Collection[str] = ("neg", "object"),
     families: Collection[str] = (),
     leave_out: Collection[str] = (),
     problems: list[Problem] | None = None,
@@ -165,9 +172,9 @@ def read_pairs(
     for image in images_in(Path(root) / "images"):
         mask = folder / f"{image.stem}.png"
         sample = Sample(image, mask if mask.exists() else None)
-        if image.stem in leave_out or (families and sample.family not in families):
+        if image.stem in leave_out or (families and not sample.is_of(families)):
             continue
-        if sample.mask is None and sample.family not in set(negatives):
+        if sample.mask is None and sample.family not in negatives:
             problem = Problem(image, f"got no mask, expected {mask}")
             if problems is None:
                 raise InputError(str(problem))

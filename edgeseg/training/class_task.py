@@ -150,7 +150,7 @@ def _class_group(config: GroupConfig, dataset: Dataset, data: DataConfig) -> Gro
             f"{dataset.name}: got emptiest_of with a reader, expected binary masks; leave it out"
         )
     if config.families:
-        samples = tuple(sample for sample in samples if sample.family in config.families)
+        samples = tuple(sample for sample in samples if sample.is_of(config.families))
     if not samples:
         raise InputError(f"{dataset.name}: got no samples to train on")
     return Group(config.folder, samples, config.share, config.weight, config.crop)

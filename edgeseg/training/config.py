@@ -23,7 +23,8 @@ class GroupConfig:
 
     folder: holds images/ and masks/, or only images with `masks = false`; with a
         `reader` it is the split that the reader takes.
-    families: file name prefixes up to the first underscore; empty means all.
+    families: file name prefixes up to the first underscore, photos for all names without one;
+        empty means all.
     labels: folder, relative to the config's, of masks that take the place of those in
         masks/, as `edgeseg.training.relabel` writes them.
     share: weight of the draw. weight: weight in the loss. crop: own crop range.

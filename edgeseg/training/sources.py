@@ -72,7 +72,7 @@ def read_group(
     else:
         samples = read_backgrounds(folder, leave_out=leave_out)
         if group.families:
-            samples = [sample for sample in samples if sample.family in group.families]
+            samples = [sample for sample in samples if sample.is_of(group.families)]
     if not samples:
         raise InputError(f"{folder}: got no samples of the families {group.families}")
     return samples
