@@ -7,15 +7,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
 from ..errors import SourceError
+from .quiet import quiet_opencv
 from .source import Source
 from .timing import Length, file_fps, sane_fps
 from .web_file import is_file
@@ -24,7 +23,6 @@ from .web_file import is_file
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # How long a camera that vanished is looked for, and the pauses between two looks.
 REOPEN_S = 60.0
-SILENT = 0  # a level of OpenCV's logging
 LARGEST_INDEX = 2**31 - 1  # that OpenCV takes
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
@@ -262,31 +260,3 @@ def _size_of(capture: cv2.VideoCapture) -> tuple[int, int] | None:
         int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
     )
     return (width, height) if width > 0 and height > 0 else None
-
-
-class _Quiet:
-    """How many threads want OpenCV to be quiet, and the level of before."""
-
-    lock = threading.Lock()
-    wanted = 0
-    level = SILENT
-
-
-@contextmanager
-def quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV from logging what is about to be told in one line of ours."""
-    # OpenCV has them in the one place up to 4.12 and in the other from 4.13 on.
-    logging: Any = getattr(cv2.utils, "logging", cv2)
-    with _Quiet.lock:
-        if not _Quiet.wanted:
-            _Quiet.level = logging.getLogLevel()
-            logging.setLogLevel(SILENT)
-        _Quiet.wanted += 1
-    try:
-        yield
-    finally:
-        # The last one to leave: another thread's level would be the silence of this one.
-        with _Quiet.lock:
-            _Quiet.wanted -= 1
-            if not _Quiet.wanted:
-                logging.setLogLevel(_Quiet.level)

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from ..errors import InputError, SourceError
-from .capture import Camera, Stream, VideoFile, quiet_opencv
+from .capture import Camera, Stream, VideoFile
+from .quiet import quiet_opencv
 from .sample import Sample
 from .source import Source
 

@@ -13,8 +13,8 @@ from ..data.folder import Problem, Sample, read_backgrounds
 from ..data.pipeline import Pipeline
 from ..errors import InputError
 from ..spec import ModelSpec
+from .binary_losses import binary_loss
 from .config import StageConfig, TrainConfig
-from .losses import binary_loss
 from .sources import make_spec, output_geometry, read_groups, read_validation
 from .task import Shown, all_samples, check_apart, refuse, spread_out, without
 from .validation import Predict, predict_classes, validate
@@ -106,7 +106,7 @@ class BinaryTask:
         )
 
     def loss(self, ops: Any, logits: Any, *targets: Any) -> dict[str, Any]:
-        """See `losses.binary_loss`."""
+        """See `binary_losses.binary_loss`."""
         truth, weight, *teacher = targets
         return binary_loss(ops, logits, truth, weight, self.config.loss, *teacher)
 

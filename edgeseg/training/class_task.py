@@ -15,8 +15,8 @@ from ..data.pipeline import Group, Pipeline
 from ..data.readers import read_dataset
 from ..errors import InputError
 from ..spec import ModelSpec
+from .class_losses import class_loss
 from .config import DataConfig, GroupConfig, StageConfig, TrainConfig
-from .losses import class_loss
 from .sources import make_spec, output_geometry
 from .task import Shown, all_samples, check_apart, refuse, spread_out, without
 from .validation import Predict, predict_classes, validate_classes
@@ -122,7 +122,7 @@ class ClassTask:
         )
 
     def loss(self, ops: Any, logits: Any, *targets: Any) -> dict[str, Any]:
-        """See `losses.class_loss`."""
+        """See `class_losses.class_loss`."""
         truth, weight, *teacher = targets
         return class_loss(ops, logits, truth, weight, self.config.loss, *teacher)
 

@@ -34,12 +34,13 @@ from ..models.mobilenet_v2 import mobilenet_v2_encoder
 from ..models.weights import get_weights, save_arrays
 from ..output import check_file
 from ..runtime.console import exit_code_of
-from .config import FeaturesConfig, TrainConfig
+from .config import TrainConfig
 from .config_file import load_config
 from .encoder_loss import STRIDES, published_head, unexplained, with_classes
 from .regression import fit_to
 from .sources import make_network
 from .spread import examples
+from .target_config import FeaturesConfig
 from .tasks import make_task
 from .thin import Bottleneck, narrowed, refit, sampled_features
 

@@ -26,10 +26,11 @@ from ..models.initialise import fill, read_values
 from ..models.weights import get_weights, save_arrays
 from ..output import check_file
 from ..runtime.console import exit_code_of
-from .config import FeaturesConfig, TrainConfig
+from .config import TrainConfig
 from .config_file import load_config
 from .progress import noted_progress
 from .spread import examples
+from .target_config import FeaturesConfig
 from .tasks import make_task
 
 STEPS, BATCH, RATE = 1500, 24, 5e-3

@@ -6,9 +6,9 @@ from typing import Any
 
 from ..data.feature_maps import FeatureMaps
 from ..errors import InputError
-from .config import FeaturesConfig
 from .losses import divergence
 from .step import answers_of
+from .target_config import FeaturesConfig
 
 PREFIX = "features_"
 

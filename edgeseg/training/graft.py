@@ -26,13 +26,14 @@ from ..models.initialise import fill, read_values
 from ..models.weights import get_weights, save_arrays
 from ..output import check_file
 from ..runtime.console import exit_code_of
-from .config import FeaturesConfig, TrainConfig
+from .config import TrainConfig
 from .config_file import load_config
 from .encoder_loss import scaled_errors
 from .regression import fit_to
 from .sources import make_network
 from .spread import examples, spread_of
 from .step import answers_of
+from .target_config import FeaturesConfig
 from .tasks import make_task
 
 

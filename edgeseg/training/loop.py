@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ from rich.progress import Progress
 
 from ..data.pipeline import Pipeline
 from ..data.verify import find_problems
-from ..errors import EdgesegError, InputError, require
+from ..errors import InputError, require
 from ..models.folding import normalisations, unfold
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
 from . import average
@@ -32,6 +30,7 @@ from .sources import make_network
 from .start import initial_values, start_network
 from .statistics import recompute_statistics
 from .step import beginning_with, freeze, make_step
+from .stopping import Stopped, stopping
 from .supply import Supply
 from .task import Task
 from .tasks import make_task
@@ -40,12 +39,6 @@ from .tflite_teacher import tflite_teacher
 STATISTICS_BATCHES = 50
 UNFOLD_BATCHES = 8
 PICTURES = 4
-
-
-class Stopped(EdgesegError):
-    """Training was asked to stop by a signal; its checkpoint is written."""
-
-    exit_code = 128 + signal.SIGTERM
 
 
 class Trainer:
@@ -178,7 +171,7 @@ class Trainer:
             if self.config.mixed_precision:
                 self.keras.config.set_dtype_policy("mixed_bfloat16")
             with (
-                _signals(self._stop),
+                stopping(self._stop),
                 noted_progress(console, refresh_per_second=2) as progress,
             ):
                 task = progress.add_task("train", total=self.config.steps, note="")
@@ -352,19 +345,3 @@ def _finite(parts: dict[str, Any], step: int, names: tuple[str, ...]) -> float:
             f"the batch was {', '.join(names)}"
         )
     return loss
-
-
-@contextlib.contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop`: the step in progress is finished and saved first."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..preprocess import resize, to_scores
 from ..runtime.interpreter import Interpreter
 from ..spec import ModelSpec, load_model
-from .config import SecondOpinionConfig
+from .target_config import SecondOpinionConfig
 from .teacher import check_classes, check_exists
 
 Teach = Callable[[np.ndarray], np.ndarray]

@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 
 from edgeseg import InputError, SinkError
-from edgeseg.runtime import video_file, window
+from edgeseg.runtime import video_file, video_writers, window
 from edgeseg.runtime.mjpeg import MjpegPage
 from edgeseg.runtime.real_time import RealTime
 from edgeseg.runtime.sinks import RawOutput, check_image_path, open_sink, write_image
-from edgeseg.runtime.video_file import FfmpegWriter, VideoSink
+from edgeseg.runtime.video_file import VideoSink
+from edgeseg.runtime.video_writers import FfmpegWriter
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on PATH")
 BOTH = pytest.mark.parametrize("backend", [pytest.param("ffmpeg", marks=needs_ffmpeg), "opencv"])
@@ -362,7 +363,7 @@ def test_full_disk_with_opencv(tmp_path: Path, backend_is, monkeypatch) -> None:
     free = iter([10**9, 10**9, 1000])
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(
-        video_file.shutil, "disk_usage", lambda _: usage._replace(free=next(free, 1000))
+        video_writers.shutil, "disk_usage", lambda _: usage._replace(free=next(free, 1000))
     )
     path = tmp_path / "out.mp4"
     sink = VideoSink(path, fps=25)

@@ -22,7 +22,8 @@ import pytest
 
 from edgeseg import InputError, SourceError
 from edgeseg.runtime import capture
-from edgeseg.runtime.capture import Camera, Stream, quiet_opencv
+from edgeseg.runtime.capture import Camera, Stream
+from edgeseg.runtime.quiet import quiet_opencv
 from edgeseg.runtime.sample import Sample
 from edgeseg.runtime.source import Source
 from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size, read_image

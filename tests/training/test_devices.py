@@ -20,7 +20,8 @@ import keras
 from edgeseg.models import build
 from edgeseg.training.config import OptimizerConfig
 from edgeseg.training.devices import make_devices
-from edgeseg.training.losses import LossConfig, class_loss
+from edgeseg.training.class_losses import class_loss
+from edgeseg.training.losses import LossConfig
 from edgeseg.training.optimizer import make_optimizer
 from edgeseg.training.step import make_step
 

@@ -21,11 +21,12 @@ from edgeseg.models.deeplab import deeplab_classes, deeplab_features
 from edgeseg.models.mobilenet_v2 import mobilenet_v2_encoder
 from edgeseg.models.weights import get_weights, save_arrays, set_weights
 from edgeseg.training import features, loop
-from edgeseg.training.config import FeaturesConfig, TrainConfig
+from edgeseg.training.config import TrainConfig
 from edgeseg.training.config_file import build
 from edgeseg.training.feature_head import class_divergence, feature_loss, with_feature_head
 from edgeseg.training.loop import Trainer
 from edgeseg.training.sources import make_network
+from edgeseg.training.target_config import FeaturesConfig
 from edgeseg.training.tasks import make_task
 
 QUIET = Console(quiet=True)

@@ -18,10 +18,12 @@ from edgeseg.errors import InputError
 from edgeseg.models.weights import set_weights
 from edgeseg.spec import ModelSpec
 from edgeseg.training import loop
-from edgeseg.training.config import LossConfig, SecondOpinionConfig, StageConfig
+from edgeseg.training.config import LossConfig, StageConfig
 from edgeseg.training.config_file import load_config
-from edgeseg.training.loop import Stopped, Trainer
+from edgeseg.training.loop import Trainer
 from edgeseg.training.sources import make_network
+from edgeseg.training.stopping import Stopped, stopping
+from edgeseg.training.target_config import SecondOpinionConfig
 
 CONSOLE = Console(quiet=True)
 
@@ -165,7 +167,7 @@ def test_what_a_later_stages_pipeline_refuses_is_known_before_the_first(
 
 def test_signals_are_left_alone_outside_the_main_thread():
     before = signal.getsignal(signal.SIGTERM)
-    with loop._signals(threading.Event()):
+    with stopping(threading.Event()):
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
 

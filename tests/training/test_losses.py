@@ -7,18 +7,15 @@ import keras
 import numpy as np
 import pytest
 
-from edgeseg.training.losses import (
-    LossConfig,
-    binary_distillation,
-    binary_focal,
-    binary_loss,
-    boundary_weight,
+from edgeseg.training.binary_losses import binary_distillation, binary_focal, binary_loss
+from edgeseg.training.class_losses import (
     class_loss,
     cross_entropy,
     distillation,
     focal,
     region_overlap,
 )
+from edgeseg.training.losses import LossConfig, boundary_weight
 
 ops = keras.ops
 ALL = LossConfig(dice=1.0, focal=1.0, distillation=1.0)

@@ -13,7 +13,7 @@ from edgeseg.converters.int8 import convert_int8
 
 from edgeseg.errors import InputError
 from edgeseg.spec import SPEC_ENTRY, ModelSpec, read_spec
-from edgeseg.training.config import SecondOpinionConfig
+from edgeseg.training.target_config import SecondOpinionConfig
 from edgeseg.training.teacher import answers_in_steps
 from edgeseg.training.tflite_teacher import check_second_opinion, heard, tflite_teacher
 
