@@ -11,6 +11,8 @@ import numpy as np
 
 from ..errors import InputError
 
+# Lossy compression of grey makes its channels differ by so much.
+TINGE = 2
 # Share of a mask, of which more at 1 and none above are a foreground.
 LEAST_OF_ONES = 0.001
 # Family of whatever has no prefix: one for all, not one for each.
@@ -63,7 +65,7 @@ class Sample:
         if self.mask is None:
             height, width = self.read_image().shape[:2]
             return np.zeros((height, width), np.uint8)
-        mask = read_grey(self.mask)
+        mask = read_soft(self.mask)
         check_range(mask, self.mask)
         return mask
 
@@ -99,7 +101,18 @@ def read_values(path: Path) -> np.ndarray:
 
 def read_grey(path: Path) -> np.ndarray:
     """`read_values` of a file without colours, uint8 (H, W); InputError for others."""
+    return _grey(read_values(path), path)
+
+
+def read_soft(path: Path) -> np.ndarray:
+    """The same of a mask from 0 to 255, which a lossy format may have tinged."""
     values = read_values(path)
+    if values.ndim == 3 and np.ptp(values, axis=2).max() <= TINGE:
+        return cv2.cvtColor(values, cv2.COLOR_BGR2GRAY)
+    return _grey(values, path)
+
+
+def _grey(values: np.ndarray, path: Path) -> np.ndarray:
     if values.ndim == 3:
         raise InputError(
             f"{path}: got a mask in colours, expected one plane of grey values; a labels.txt "

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import IGNORE, UNKNOWN, Colour, Dataset, Labelled, check_count
-from .folder import IMAGE_SUFFIXES, Problem, check_range, images_in, read_grey, read_values
+from .folder import IMAGE_SUFFIXES, Problem, check_range, images_in, read_soft, read_values
 from .indexed_png import png_palette, read_coloured
 
 BINARY = ("background", "foreground"), ((0, 0, 0), (64, 200, 120))
@@ -116,7 +116,7 @@ def read_labels_file(
 
 def decode_binary(path: Path) -> np.ndarray:
     """uint8 (H, W): 1 where the mask is above 127."""
-    values = read_grey(path)
+    values = read_soft(path)
     check_range(values, path)
     return (values > 127).astype(np.uint8)
 

@@ -189,6 +189,15 @@ def test_binary_masks_that_would_read_as_empty_are_refused(coloured, mask, messa
     np.testing.assert_array_equal(labelled.read_labels(), HALF // 255)
 
 
+def test_binary_masks_that_a_lossy_format_has_tinged_are_grey(coloured):
+    (coloured / "labels.txt").unlink()
+    cv2.imwrite(str(coloured / "masks/a.png"), np.dstack([HALF | 1, HALF, HALF]))
+    [labelled] = read_dataset("auto", coloured).samples
+    [sample] = read_pairs(coloured)
+    np.testing.assert_array_equal(sample.read_mask(), HALF)
+    np.testing.assert_array_equal(labelled.read_labels(), HALF // 255)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
