@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Segment an image, a folder of images or a video."""
         from ..errors import InputError
-        from ..runtime.sources import IMAGE_SUFFIXES, image_paths
+        from ..runtime.image_files import image_paths, is_image
         from ..runtime.stream_settings import StreamSettings
 
         if output in ("", "-"):
@@ -72,7 +72,7 @@ def register(app: typer.Typer) -> None:
             blur=blur,
             every_frame=True,
         )
-        if source.is_dir() or source.suffix.lower() in IMAGE_SUFFIXES:
+        if source.is_dir() or is_image(source):
             paths = image_paths(source) if source.is_dir() else [source]
             _images(settings, paths, _targets(source, output, paths))
         else:
@@ -89,7 +89,7 @@ def _is_folder(output: str) -> bool:
 def _targets(source: Path, name: str, paths: list[Path]) -> list[Path]:
     """A PNG in the output folder for each image, or the output itself for one image."""
     from ..errors import InputError
-    from ..runtime.sources import IMAGE_SUFFIXES
+    from ..runtime.image_files import IMAGE_SUFFIXES
     from ..runtime.video_file import VIDEO_SUFFIXES
 
     output = Path(name)

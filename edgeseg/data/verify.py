@@ -11,14 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..complete import cut_off
 from ..errors import InputError
 from .dataset import IGNORE, UNKNOWN, Dataset, Labelled
 from .folder import IMAGE_SUFFIXES, Problem, Sample
-
-JPEG_END = b"\xff\xd9"
-PNG_END = b"IEND"
-# Cameras append a few bytes after the end marker; a truncated file has none near its end.
-TAIL = 1024
 
 
 @dataclass(frozen=True)
@@ -153,10 +149,8 @@ def check_complete(path: Path) -> None:
         raise InputError(f"{path}: got no readable file ({error.strerror})") from None
     if not data:
         raise InputError(f"{path}: got an empty file")
-    suffix, tail = path.suffix.lower(), data[-TAIL:]
-    if suffix in (".jpg", ".jpeg") and data[:2] == JPEG_END[:1] + b"\xd8" and JPEG_END not in tail:
-        raise InputError(f"{path}: got a truncated JPEG")
-    if suffix == ".png" and PNG_END not in tail:
-        raise InputError(f"{path}: got a truncated PNG")
-    if suffix in (".jpg", ".jpeg", ".png") and not cv2.haveImageReader(str(path)):
+    kind = cut_off(data)
+    if kind is not None:
+        raise InputError(f"{path}: got a truncated {kind}")
+    if path.suffix.lower() in (".jpg", ".jpeg", ".png") and not cv2.haveImageReader(str(path)):
         raise InputError(f"{path}: got no readable image")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .capture import VideoFile
-from .sources import IMAGE_SUFFIXES, read_image
+from .image_files import is_image, read_image
 
 # (width, height) -> uint8 (height, width, 3) BGR, one call a frame.
 Background = Callable[[int, int], np.ndarray]
@@ -60,7 +60,7 @@ def open_background(text: str) -> Background:
         raise InputError(
             f"background: got {text!r}, expected #rrggbb, or the path of an image or video"
         )
-    return Picture(read_image(path)) if path.suffix.lower() in IMAGE_SUFFIXES else Film(path)
+    return Picture(read_image(path)) if is_image(path) else Film(path)
 
 
 def cover(image: np.ndarray, width: int, height: int) -> np.ndarray:

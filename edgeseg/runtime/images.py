@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from .effects import make_effect
+from .image_files import read_image
 from .overwriting import refuse_overwriting
 from .segmentation import Segmentation
 from .segmenter import Segmenter
 from .sinks import write_image
-from .sources import read_image
 
 # Formats that can hold a cutout's alpha channel.
 ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import sys
@@ -10,16 +9,14 @@ import threading
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..errors import InputError, SourceError
 from .capture import Camera, Stream, VideoFile
-from .quiet import quiet_opencv
+from .image_files import image_paths, is_image, read_image
 from .sample import Sample
 from .source import Source
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 LARGEST_SIDE = 16384
 URL_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "tcp://")
 
@@ -101,36 +98,6 @@ class RawInput(Source):
         return False
 
 
-def image_paths(folder: Path) -> list[Path]:
-    """The images of a folder, by name. SourceError where there are none."""
-    if not folder.is_dir():
-        raise SourceError(f"{folder}: got no such folder, expected a folder of images")
-    paths = sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
-    )
-    if not paths:
-        known = " ".join(IMAGE_SUFFIXES)
-        raise SourceError(f"{folder}: got a folder without images, expected some of {known}")
-    return paths
-
-
-def read_image(path: Path) -> np.ndarray:
-    """An image as uint8 (H, W, 3) BGR; SourceError where it is unreadable or empty."""
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise SourceError(f"{path}: got no readable file ({error.strerror})") from None
-    if data.size == 0:
-        raise SourceError(f"{path}: got an empty file, expected an image")
-    image = None
-    # OpenCV raises for one that says it is larger than OpenCV takes.
-    with quiet_opencv(), contextlib.suppress(cv2.error):
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    if image is None:
-        raise SourceError(f"{path}: got something that is no image OpenCV can read")
-    return image
-
-
 def parse_size(text: str | None) -> tuple[int, int] | None:
     """ "1280x720" -> (1280, 720), width first; None stays None."""
     if text is None:
@@ -175,7 +142,7 @@ def open_source(name: str, *, size: tuple[int, int] | None = None, wait_s: float
     if path.is_dir():
         return Folder(path)
     if path.is_file():
-        return VideoFile(path) if path.suffix.lower() not in IMAGE_SUFFIXES else Still(path)
+        return Still(path) if is_image(path) else VideoFile(path)
     if Camera.find(name) is not None:
         return Camera(name, size=size)
     raise SourceError(

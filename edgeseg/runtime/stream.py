@@ -14,6 +14,7 @@ from ..spec import load_model
 from . import assets, budget
 from .background import open_background
 from .effects import EFFECTS, Effect, make_effect
+from .image_files import image_paths
 from .overwriting import refuse_numbering_over, refuse_overwriting
 from .pipeline import Options, Pipeline
 from .real_time import RealTime
@@ -23,7 +24,7 @@ from .side_by_side import SideBySide
 from .sink import Sink
 from .sinks import Display, check_image_path, is_folder, is_video, open_sink, write_image
 from .source import Source
-from .sources import Paced, Still, image_paths, open_source
+from .sources import Paced, Still, open_source
 from .statistics import LineLog, Summary, check_statistics_path
 from .stream_settings import StreamSettings
 from .temporal import FILTERS

@@ -23,10 +23,11 @@ import pytest
 from edgeseg import InputError, SourceError
 from edgeseg.runtime import capture
 from edgeseg.runtime.capture import Camera, Stream
+from edgeseg.runtime.image_files import read_image
 from edgeseg.runtime.quiet import quiet_opencv
 from edgeseg.runtime.sample import Sample
 from edgeseg.runtime.source import Source
-from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size, read_image
+from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size
 from edgeseg.runtime.timing import sane_fps
 
 
@@ -437,10 +438,38 @@ def test_an_image_that_is_larger_than_opencv_takes_is_an_error_of_ours(tmp_path,
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 65000, 65000, 8, 0, 0, 0, 0))
     path = tmp_path / "large.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    )
     with pytest.raises(SourceError, match=r"large\.png: got something that is no image"):
         read_image(path)
     assert capfd.readouterr().err == ""
+
+
+def test_an_image_that_is_cut_off_is_told_in_one_line(tmp_path, capfd) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    for kind, suffix in (("JPEG", ".jpg"), ("PNG", ".png")):
+        path = tmp_path / f"half{suffix}"
+        data = cv2.imencode(suffix, noise)[1].tobytes()
+        path.write_bytes(data + bytes(5000))
+        assert read_image(path).shape == (40, 60, 3)
+        path.write_bytes(data[: len(data) // 2])
+        with pytest.raises(SourceError, match=rf"half\{suffix}: got a {kind} that is cut off"):
+            read_image(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_photos_of_other_formats_are_no_videos(tmp_path) -> None:
+    """FFmpeg finds pictures in them; one that is a JPEG by another name is read."""
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(500))
+    for name in (str(path), str(tmp_path)):
+        with pytest.raises(SourceError, match=r"HEIC: got something that is no image .* \.jpg"):
+            open_source(name).read()
+    path.write_bytes(cv2.imencode(".jpg", np.full((8, 12, 3), 90, np.uint8))[1].tobytes())
+    frame = open_source(str(path)).read()
+    assert frame is not None
+    assert (frame.shape, frame[4, 6].tolist()) == ((8, 12, 3), [90, 90, 90])
 
 
 def test_raw_frames_on_windows_are_refused_in_one_line(monkeypatch) -> None:

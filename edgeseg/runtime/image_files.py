@@ -1,0 +1,62 @@
+"""Which files are images, and their pixels."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..complete import cut_off
+from ..errors import SourceError
+from .quiet import quiet_opencv
+
+IMAGE_SUFFIXES = (".avif", ".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# Photos that OpenCV does not read, unless they are JPEGs by another name. FFmpeg would take
+# one for a video, or a tile of it.
+UNREAD_SUFFIXES = (".heic", ".heif", ".jxl")
+
+
+def image_paths(folder: Path) -> list[Path]:
+    """The images of a folder, by name. SourceError where there are none."""
+    if not folder.is_dir():
+        raise SourceError(f"{folder}: got no such folder, expected a folder of images")
+    paths = sorted(p for p in folder.iterdir() if is_image(p) and p.is_file())
+    if not paths:
+        known = " ".join(IMAGE_SUFFIXES)
+        raise SourceError(f"{folder}: got a folder without images, expected some of {known}")
+    return paths
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image as uint8 (H, W, 3) BGR, turned as its EXIF data say, without its transparency.
+
+    Of several pictures in a file the first one. Raises SourceError where it is unreadable,
+    empty or cut off.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path}: got no readable file ({error.strerror})") from None
+    if not data:
+        raise SourceError(f"{path}: got an empty file, expected an image")
+    # OpenCV may fill with grey what is missing, and libpng would write lines of its own.
+    kind = cut_off(data)
+    if kind is not None:
+        raise SourceError(f"{path}: got a {kind} that is cut off, expected a whole one")
+    image = None
+    # OpenCV raises for one that says it is larger than OpenCV takes.
+    with quiet_opencv(), contextlib.suppress(cv2.error):
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SourceError(
+            f"{path}: got something that is no image OpenCV can read, "
+            f"expected {' '.join(IMAGE_SUFFIXES)}"
+        )
+    return image
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its name, one that cannot be read included."""
+    return path.suffix.lower() in (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES)
