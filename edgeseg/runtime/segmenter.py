@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -103,6 +106,7 @@ class Segmenter:
         self._cadence = cadence
         self._position = 0
         self._closed = False
+        self._free = threading.Lock()
         self.temporal = temporal
 
     @property
@@ -143,14 +147,20 @@ class Segmenter:
         """uint8 (H, W, 3) BGR -> float32 (H, W) in [0, 1], the probability of the foreground.
 
         The frame is taken for the successor of the one before: call `reset` between
-        unrelated ones. Raises InputError for another dtype or shape.
+        unrelated ones. Raises InputError for another dtype or shape, after `close`, and
+        where another thread is in here.
         """
-        scores = self._track(frame)
-        return to_mask(self.refined(scores, frame), frame.shape[1], frame.shape[0])
+        with self._alone():
+            mask = self.refined(self._track(frame), frame)
+            return to_mask(mask, frame.shape[1], frame.shape[0])
 
     def segment_classes(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Class scores float32 (H, W, classes) and label map uint8 (H, W), for several labels."""
-        scores = to_mask(self._track(frame), frame.shape[1], frame.shape[0])
+        """Class scores float32 (H, W, classes) and label map uint8 (H, W), for several labels.
+
+        The frame and the errors are those of `segment`. A binary model has one class, number 0.
+        """
+        with self._alone():
+            scores = to_mask(self._track(frame), frame.shape[1], frame.shape[0])
         scores = scores.reshape(*frame.shape[:2], -1)
         return scores, scores.argmax(axis=-1).astype(np.uint8)
 
@@ -164,7 +174,7 @@ class Segmenter:
     def close(self) -> None:
         """Release the interpreter; no frame can be segmented after it."""
         self._closed = True
-        self._network.interpreter.close()
+        self._network.close()
 
     def __enter__(self) -> Segmenter:
         return self
@@ -271,6 +281,18 @@ class Segmenter:
     def _cleaned(self, scores: np.ndarray) -> np.ndarray:
         mask = foreground(scores)
         return self._blobs(mask) if self.spec.binary else mask
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a second thread: an interpreter runs one input at a time, and says it badly."""
+        if not self._free.acquire(blocking=False):
+            raise InputError(
+                "segmenter: got a frame while another thread has one in it; open one for each"
+            )
+        try:
+            yield
+        finally:
+            self._free.release()
 
     def _track(self, frame: np.ndarray) -> np.ndarray:
         view = self.view(frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import zlib
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError
+from ..errors import DelegateError, InputError, ModelError
 from .golden import disagreement
 
 log = logging.getLogger("edgeseg")
@@ -24,7 +25,8 @@ class Guarded:
     """Runs an interpreter and, once it misbehaves, the CPU's instead.
 
     interpreter: on the delegate `name`. open_cpu: opens the trusted one; called at
-    most once. The CPU itself is watched for NaN alone, which is an error there.
+    most once. The CPU itself is watched for NaN alone, which is an error there. A model
+    that was compiled for an accelerator has no CPU to go to: `open_cpu` raises ModelError.
     """
 
     def __init__(
@@ -41,12 +43,17 @@ class Guarded:
         self._open_cpu = open_cpu
         self._cpu: Any = None
         self._hang_s = hang_s
-        self._patience = FROZEN_AFTER
+        self._closed = False
+        self._patience: float = FROZEN_AFTER
         self._repeats = 0
         self._last_question = self._last_answer = -1
 
     def run(self, stored: np.ndarray) -> np.ndarray:
-        """Stored input -> float32 output (1, h, w, k). ModelError for NaN on the CPU."""
+        """Stored input -> float32 output (1, h, w, k).
+
+        Raises ModelError for NaN on the CPU, DelegateError where the CPU is needed and cannot
+        open the model, InputError after `close`, by whatever thread.
+        """
         if self.name == "cpu":
             return _finite(_answer(self.interpreter, stored))
         output, problem = self._ask(stored)
@@ -54,7 +61,15 @@ class Guarded:
             problem = self._compare_with_cpu(stored, output)
         if problem is None:
             return output
+        if self._closed:
+            # By another thread: it is no fault of the accelerator.
+            raise InputError("interpreter: got a call after it was closed; open another one")
         return self._move_to_cpu(problem, stored)
+
+    def close(self) -> None:
+        """Release the interpreter; what is called after it raises InputError."""
+        self._closed = True
+        self.interpreter.close()
 
     def _ask(self, stored: np.ndarray) -> tuple[Any, str | None]:
         """The accelerator's answer, or what is wrong with it."""
@@ -89,7 +104,11 @@ class Guarded:
 
     def _compare_with_cpu(self, stored: np.ndarray, output: np.ndarray) -> str | None:
         """An empty room gives equal answers too: only the CPU can tell."""
-        trusted = _answer(self._trusted(), stored)
+        try:
+            trusted = _answer(self._trusted(), stored)
+        except ModelError:
+            self._patience = math.inf  # There is nobody to ask.
+            return None
         if disagreement(output, trusted) is None:
             self._patience *= 2
             self._repeats = 0
@@ -97,10 +116,16 @@ class Guarded:
         return f"gave the same answer {self._repeats + 1} times, which the CPU does not"
 
     def _move_to_cpu(self, problem: str, stored: np.ndarray) -> np.ndarray:
+        try:
+            trusted = self._trusted()
+        except ModelError as error:
+            raise DelegateError(
+                f"{self.name}: {problem}, and the CPU cannot take over ({error})"
+            ) from None
         message = f"{self.name}: {problem}; the network runs on the CPU from here on"
         self.warnings.append(message)
         log.warning(message)
-        self.interpreter, self.name = self._trusted(), "cpu"
+        self.interpreter, self.name = trusted, "cpu"
         return _finite(_answer(self.interpreter, stored))
 
     def _trusted(self) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edgeseg import DelegateError, ModelError
+from edgeseg import DelegateError, InputError, ModelError
 from edgeseg.runtime import assets, delegates
 from edgeseg.runtime.compiled import CompiledInterpreter, quiet_stderr
 from edgeseg.runtime.delegates import choose, ops_per_device
@@ -178,6 +178,40 @@ def test_the_same_picture_again_is_not_frozen(fake_interpreter, honest) -> None:
         guarded.run(frame(0))
     assert guarded.name == "gpu"
     assert opened == []
+
+
+def test_an_accelerator_that_was_closed_has_not_failed(fake_interpreter, honest, caplog) -> None:
+    """Another thread closes it in the middle of a run, as at the end of a stream."""
+
+    def lie(stored: np.ndarray) -> np.ndarray:
+        guarded.close()
+        raise AttributeError("'NoneType' object has no attribute 'write'")
+
+    guarded, opened = watched(fake_interpreter, lie, honest)
+    with pytest.raises(InputError, match="after it was closed"):
+        guarded.run(frame(0))
+    assert (guarded.name, guarded.warnings, opened, caplog.records) == ("gpu", [], [], [])
+
+
+def without_cpu() -> object:
+    raise ModelError("model: got an operator that the CPU has not")
+
+
+def test_an_empty_room_is_believed_where_no_cpu_can_be_asked(fake_interpreter) -> None:
+    """A model that was compiled for the Edge TPU runs nowhere else."""
+    empty = fake_interpreter(lambda stored: np.zeros((1, 32, 32, 1)))
+    guarded = Guarded(empty, name="edgetpu", open_cpu=without_cpu)
+    for seed in range(3 * FROZEN_AFTER):
+        assert not guarded.run(frame(seed)).any()
+    assert (guarded.name, guarded.warnings) == ("edgetpu", [])
+
+
+def test_a_failure_without_a_cpu_to_go_to_is_told_whole(fake_interpreter, caplog) -> None:
+    broken = fake_interpreter(lambda stored: np.full((1, 32, 32, 1), np.nan))
+    guarded = Guarded(broken, name="edgetpu", open_cpu=without_cpu)
+    with pytest.raises(DelegateError, match=r"edgetpu: gave NaN.* CPU cannot take over \(model: "):
+        guarded.run(frame(0))
+    assert (guarded.warnings, caplog.records) == ([], [])
 
 
 def test_nan_on_the_cpu_is_an_error(fake_interpreter) -> None:

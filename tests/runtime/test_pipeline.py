@@ -498,6 +498,32 @@ def test_a_segmenters_arguments_of_a_wrong_type_are_named(words: dict[str, objec
         Segmenter(**words)
 
 
+def test_a_segmenter_refuses_a_second_thread(fake_model, fake_interpreter, honest, on_cpu) -> None:
+    within, leave = threading.Event(), threading.Event()
+
+    def slow(stored: np.ndarray) -> np.ndarray:
+        within.set()
+        leave.wait(30)
+        return honest(stored)
+
+    on_cpu(fake_interpreter(slow))
+    segmenter = Segmenter(fake_model(), delegate="cpu")
+    frame, masks = np.full((40, 40, 3), 255, np.uint8), []
+    first = threading.Thread(target=lambda: masks.append(segmenter.segment(frame)))
+    first.start()
+    assert within.wait(30)
+    for call in (segmenter.segment, segmenter.segment_classes):
+        with pytest.raises(InputError, match="another thread has one in it; open one for each"):
+            call(frame)
+    leave.set()
+    first.join()
+    assert masks[0].mean() == pytest.approx(0.95, abs=1e-3)
+    # An error frees it as well.
+    with pytest.raises(InputError, match="expected uint8"):
+        segmenter.segment(frame.astype(float))
+    assert np.array_equal(segmenter.segment(frame), masks[0])
+
+
 def test_a_stream_that_never_ran_leaves_nothing_open(monkeypatch) -> None:
     camera, sink = Frames(3), Kept()
     monkeypatch.setattr("edgeseg.runtime.stream.open_source", lambda *_, **__: camera)
