@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..data.pipeline import Pipeline
-from ..data.verify import find_problems
 from ..errors import InputError, require
-from ..models.folding import normalisations, unfold
+from ..models.folding import normalisations
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
 from . import average
-from .checkpoint import State, seed_states
+from .checking import check_files
+from .checkpoint import State, kept
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
 from .objective import Objective, truth_grid
@@ -27,7 +27,7 @@ from .progress import noted_progress
 from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
 from .sources import make_network
-from .start import initial_values, start_network
+from .start import is_normalized, start_network, unfolded
 from .statistics import recompute_statistics
 from .step import beginning_with, freeze, make_step
 from .stopping import Stopped, stopping
@@ -37,7 +37,6 @@ from .tasks import make_task
 from .tflite_teacher import tflite_teacher
 
 STATISTICS_BATCHES = 50
-UNFOLD_BATCHES = 8
 PICTURES = 4
 
 
@@ -94,24 +93,12 @@ class Trainer:
 
         InputError as well for what the pipeline of a later stage refuses.
         """
-        samples = self.task.samples()
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task("checking data", total=len(samples))
-            bad = find_problems(
-                samples,
-                classes=self.task.classes,
-                workers=self.config.data.workers,
-                progress=lambda: progress.advance(task),
-            )
-        problems = [*self.task.problems, *bad.values()]
-        for problem in problems:
-            console.print(str(problem), markup=False, highlight=False, soft_wrap=True)
-        if problems and not self.skip_bad:
-            raise InputError(
-                f"data: got {len(problems)} bad files, the first {problems[0]}; "
-                "mend them, or pass --skip-bad to go on without"
-            )
-        self.task.leave_out(set(bad))
+        check_files(
+            self.task,
+            workers=self.config.data.workers,
+            skip_bad=self.skip_bad,
+            console=console,
+        )
         # What a later stage's pipeline refuses is known before the first begins, too.
         for stage in self.config.stages[1:]:
             self.task.pipeline(stage, make_network(self.keras, self.config, stage.size))
@@ -119,34 +106,21 @@ class Trainer:
     def restore(self) -> None:
         """Read the checkpoint. InputError where the run's folder has none, or another network's."""
         path = self.folder / "checkpoints" / "last.npz"
-        state = State.load(path)
-        found, wanted = ({k: v.shape for k, v in s.weights.items()} for s in (state, self.state))
-        if found != wanted:
-            name = sorted(dict(found.items() ^ wanted.items()))[0]
-            raise InputError(
-                f"{path}: got {name} {found.get(name)}, expected {wanted.get(name)}; "
-                "resume with the configuration that the run was begun with"
-            )
-        self.state = state
+        self.state = State.load(path, weights=self.state.weights)
 
     def unfold(self) -> None:
         """Start normalization that the weights of `init` have folded in from the first batches.
 
         `run` does it before the first step, when bad files have been named or left out.
         """
-        names = self.state.weights
-        if not self.config.model.init or not any(name.endswith("_bn/gamma") for name in names):
+        stage, model = self.config.stages[0], self.config.model
+        if not model.init or not is_normalized(self.state.weights):
             return
-        stage = self.config.stages[0]
         network = make_network(self.keras, self.config, stage.size)
-        set_weights(network, self.state.weights)
-        values = initial_values(self.config.model, self.root)
         pipeline = self.task.pipeline(stage, network)
-        batches = (pipeline.batch(step, stage.batch) for step in range(UNFOLD_BATCHES))
-        # Drawn only where there is something to unfold.
-        unfold(network, values, (batch.tensor for batch in batches))
+        started = unfolded(network, model, self.root, self.state.weights, pipeline, stage.batch)
         # The weights of a head for training alone stay beside them.
-        self.state.weights |= get_weights(network)
+        self.state.weights |= started
         self.state.average = dict(self.state.weights)
 
     # Training -------------------------------------------------------------------
@@ -196,7 +170,7 @@ class Trainer:
             pipeline = self.task.pipeline(stage, model)
             self.objective.begin(model, pipeline)
             step, optimizer = self._compile(trained, named)
-        self._load(model, optimizer)
+        state.put(model, optimizer, origin=self.folder, name=config.optimizer.name)
         move = average.make_mover(self.keras)
         if config.data.resident:
             progress.update(task, note="reading photos")
@@ -222,7 +196,8 @@ class Trainer:
                 progress.console.print(as_line(row), highlight=False, soft_wrap=True)
                 saved = saved or self._early()
             if saved:
-                self._capture(model, named, optimizer)
+                state.take(model, named, optimizer)
+                self._save()
             if state.step == end:
                 # Kept for blending: `python -m edgeseg.training.release`.
                 save_arrays(state.average, self.folder / f"weights-{state.step}.npz")
@@ -255,52 +230,31 @@ class Trainer:
             asked = (tensor,) if self.objective.takes_images else ()
             yield batch.names, (tensor, truth, weight, *taught, *features, *asked)
 
-    # State ----------------------------------------------------------------------
-
-    def _capture(self, model: Any, named: dict[str, Any], optimizer: Any) -> None:
+    def _save(self) -> None:
         """Write the checkpoint and the averaged weights."""
-        state = self.state
-        state.weights = {name: np.asarray(variable) for name, variable in named.items()}
-        state.optimizer = [np.asarray(variable) for variable in optimizer.variables]
-        state.seeds = [np.asarray(variable) for variable in seed_states(model)]
-        state.save(self.folder / "checkpoints" / "last.npz")
-        save_arrays(state.average, self.folder / "weights.npz")
-
-    def _load(self, model: Any, optimizer: Any) -> None:
-        values = self.state.optimizer
-        if values and [v.shape for v in values] != [tuple(v.shape) for v in optimizer.variables]:
-            raise InputError(
-                f"{self.folder}: got a checkpoint of another optimizer, expected "
-                f"{self.config.optimizer.name}'s; resume with the configuration that the run was "
-                "begun with"
-            )
-        for variable, value in zip(optimizer.variables, values or []):
-            variable.assign(value)
-        for variable, value in zip(seed_states(model), self.state.seeds):
-            variable.assign(value)
+        self.state.save(self.folder / "checkpoints" / "last.npz")
+        save_arrays(self.state.average, self.folder / "weights.npz")
 
     # Scores ---------------------------------------------------------------------
 
     def _validate(
         self, model: Any, named: dict[str, Any], stage: StageConfig, pipeline: Pipeline
     ) -> dict[str, float]:
-        current = {name: np.asarray(variable) for name, variable in named.items()}
-        seeds = [np.asarray(variable) for variable in seed_states(model)]
-        set_weights(model, average.copied(self.state.average))
-        self._refresh(model, stage, pipeline)
+        """Score the averaged weights, note it, and leave the network as it was."""
         spec = pipeline.spec
 
         def predict(tensor: np.ndarray) -> np.ndarray:
             return np.asarray(model.predict_on_batch(tensor), np.float32)
 
-        scores = self.task.validate(predict, spec)
-        row = self.log.write(self.step, scores)
-        if self.board:
-            self.board.write(self.step, row, self.task.show(predict, spec, PICTURES), spec)
-        self._compare(scores["score"], model)
-        set_weights(model, current)
-        for variable, value in zip(seed_states(model), seeds):
-            variable.assign(value)
+        with kept(model, named):
+            set_weights(model, average.copied(self.state.average))
+            self._refresh(model, stage, pipeline)
+            scores = self.task.validate(predict, spec)
+            row = self.log.write(self.step, scores)
+            if self.board:
+                self.board.write(self.step, row, self.task.show(predict, spec, PICTURES), spec)
+            if self.state.note(scores["score"]) and self.config.patience:
+                save_arrays(get_weights(model), self.folder / "best.npz")
         return row
 
     def _refresh(self, model: Any, stage: StageConfig, pipeline: Pipeline) -> None:
@@ -308,15 +262,6 @@ class Trainer:
             count = min(STATISTICS_BATCHES, stage.steps)
             batches = (pipeline.batch(step, stage.batch) for step in range(count))
             recompute_statistics(model, (batch.tensor for batch in batches))
-
-    def _compare(self, score: float, model: Any) -> None:
-        state = self.state
-        if score > state.best:
-            state.best, state.waited = score, 0
-            if self.config.patience:
-                save_arrays(get_weights(model), self.folder / "best.npz")
-        else:
-            state.waited += 1
 
     def _early(self) -> bool:
         return 0 < self.config.patience <= self.state.waited
