@@ -14,6 +14,8 @@ from .probe import goes_on_at, mean_fps
 WHOLE = 0.9
 # Frames a second that are believed unseen, from a slide show to a fast camera.
 SLOWEST, FASTEST = 1 / 60, 240
+# So many frames tell a file's rate where ffprobe is not there to read all of their times.
+FIRST_FRAMES = 100
 # A mean rate so near to the stated one is the stated one.
 NEAR = 0.02
 
@@ -68,8 +70,19 @@ def file_fps(stated: float, path: Path) -> float:
     """
     if stated <= FASTEST:
         return sane_fps(stated)
-    fps = mean_fps(path) or sane_fps(stated)
+    fps = mean_fps(path) or first_fps(path) or sane_fps(stated)
     if abs(fps / stated - 1) <= NEAR:
         return stated
     print(f"edgeseg: {path} states {stated:g} frames a second; taking {fps:.4g}", file=sys.stderr)
     return fps
+
+
+def first_fps(path: Path) -> float:
+    """The rate at which a file's first frames follow each other; 0 where they have no times."""
+    times: list[float] = []
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    while len(times) < FIRST_FRAMES and capture.grab():
+        times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    capture.release()
+    lasted = max(times) - min(times) if times else 0.0
+    return (len(times) - 1) / lasted if lasted > 0 else 0.0

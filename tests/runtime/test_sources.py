@@ -377,9 +377,15 @@ def test_a_slide_show_keeps_its_rate(stated: float, believed: float) -> None:
     assert sane_fps(stated) == believed
 
 
-@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="no ffmpeg on PATH")
-def test_a_rate_beyond_most_cameras_is_that_of_the_frames(tmp_path: Path, capsys) -> None:
+@pytest.mark.parametrize("program", ["ffprobe", None])
+def test_a_rate_beyond_most_cameras_is_that_of_the_frames(
+    tmp_path: Path, monkeypatch, capsys, program: str | None
+) -> None:
     """A slow motion has it; a browser's recording states the ticks of its clock."""
+    if program is None:
+        monkeypatch.setenv("PATH", "")
+    elif shutil.which(program) is None:
+        pytest.skip("no ffmpeg on PATH")
     rates = {"motion.mp4": ("mp4v", 480), "recording.webm": ("VP80", 25)}
     for name, (codec, fps) in rates.items():
         path = str(tmp_path / name)
