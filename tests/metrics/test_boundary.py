@@ -45,6 +45,13 @@ def test_tolerance_is_a_share_of_the_diagonal():
     assert boundary_f(far, square(20, 20, 12), tolerance=0.02) == 0.0
 
 
+def test_tolerance_is_davis_unless_said():
+    """0.008 of a diagonal of 200 is 1.6, rounded up: 2 pixels are near, 3 are not."""
+    truth = square(40, 40, 12, shape=(120, 160))
+    assert boundary_f(square(40, 42, 12, shape=(120, 160)), truth) == 1.0
+    assert boundary_f(square(40, 43, 12, shape=(120, 160)), truth) < 1.0
+
+
 def test_tolerance_is_the_same_in_all_directions():
     truth = square(20, 20, 12)
     across, down = square(20, 23, 12), square(23, 20, 12)

@@ -28,6 +28,13 @@ def test_equal_instances_give_plain_iou():
     assert instance_iou([prediction], [truth])[CAR] == pytest.approx(3 / 5)
 
 
+def test_the_first_instance_of_the_first_class():
+    """It is numbered 1000: class 1, number 0."""
+    truth, prediction = np.array([[1000, 1000, 0, 0]]), np.array([[1, 0, 0, 1]])
+    assert instance_sizes([truth]) == {1: 2.0}
+    assert instance_iou([prediction], [truth]) == {1: pytest.approx(1 / 3)}
+
+
 def loop(predictions, instances, sizes, label):
     """Pixel by pixel, from the definition."""
     found = false = missed = 0.0

@@ -61,5 +61,7 @@ def test_a_single_pixel():
 def test_refuses_unknown_classes_and_other_shapes():
     with pytest.raises(InputError, match="got classes 0 to 2, expected 0 to 1"):
         count(np.array([[0, 2]]), np.array([[0, 1]]), classes=2)
+    with pytest.raises(InputError, match="got classes -1 to 1, expected 0 to 1"):
+        count(np.array([[0, 1]]), np.array([[-1, 1]]), classes=2)
     with pytest.raises(InputError, match="shapes"):
         count(np.zeros((2, 2), int), np.zeros((2, 3), int), classes=2)

@@ -30,6 +30,22 @@ def test_segments_are_connected_and_scored():
     assert len(segments(scores, least=1)) == 3
 
 
+def test_a_segment_is_above_the_threshold():
+    scores = np.zeros((4, 16), np.float32)
+    scores[:, :4], scores[:, 6:10], scores[:, 12:] = 0.5, 0.51, 0.4
+    assert [segment.mask[0].argmax() for segment in segments(scores)] == [6]
+    assert [segment.mask[0].argmax() for segment in segments(scores, threshold=0.45)] == [6, 0]
+
+
+def test_segments_are_of_the_class_of_plain_objects():
+    """Both are of class 1 where nobody names one, or no prediction would be a find."""
+    truth = box(0, 0, 10, 10)
+    found = average_precision([segments(truth.mask.astype(np.float32))], [[truth]])
+    assert found.ap == pytest.approx(1)
+    other = segments(truth.mask.astype(np.float32), label=2)
+    assert average_precision([other], [[truth]]).ap == 0
+
+
 def test_perfect_and_missed():
     one, other = box(0, 0, 10, 10, 0.9), box(20, 20, 30, 30, 0.8)
     both = average_precision([[one, other]], [[one, other]])
@@ -45,6 +61,28 @@ def test_iou_of_the_match_decides_the_thresholds():
     found = average_precision([[box(0, 0, 10, 8)]], [[box(0, 0, 10, 10)]])
     assert found.ap50 == found.ap75 == pytest.approx(1)
     assert found.ap == pytest.approx(0.7, abs=1e-9)
+
+
+def test_every_figure_is_the_one_that_it_says():
+    # Of 12 objects, 12 are found at an IoU of 0.6: that counts for 0.50, 0.55 and 0.60.
+    corners = [(x, y) for x in (0, 10, 20, 30) for y in (0, 10, 20)]
+    truths = [box(x, y, x + 10, y + 10) for x, y in corners]
+    found = [box(x, y, x + 10, y + 6, 1 - x / 100 - y / 1000) for x, y in corners]
+    figures = average_precision([found], [truths])
+    assert (figures.ap, figures.ap50, figures.ap75) == pytest.approx((0.3, 1, 0))
+    recalls = (0.3 * 1 / 12, 0.3 * 10 / 12, 0.3)
+    assert (figures.ar1, figures.ar10, figures.ar100) == pytest.approx(recalls)
+
+
+def test_a_crowd_is_neither_missed_nor_wrongly_found():
+    person, in_crowd = box(0, 0, 10, 10, 0.5), box(20, 20, 30, 30, 0.9)
+    crowd = box(18, 18, 40, 40)
+    hidden = Segment(crowd.mask, crowd=True)
+    assert average_precision([[person, in_crowd]], [[person, hidden]]).ap == pytest.approx(1)
+    assert average_precision([[person]], [[person, hidden]]).ar100 == pytest.approx(1)
+    assert average_precision([[person, in_crowd]], [[person, crowd]]).ap == pytest.approx(
+        0.25, abs=0.01
+    )
 
 
 def test_no_truth_and_no_prediction():

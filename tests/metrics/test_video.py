@@ -91,6 +91,16 @@ def test_video_consistency_without_a_constant_pixel_or_window():
     assert video_consistency(frames("#."), frames(".#"), window=8) == 1.0
 
 
+def test_video_consistency_is_of_eight_frames():
+    truths, predictions = frames("##") * 9, [*frames("##") * 7, *frames("#.") * 2]
+    # Frames 1 to 8 and 2 to 9: one pixel of two is kept in either.
+    assert video_consistency(predictions, truths) == pytest.approx(1 / 2)
+    # Windows of 7 have a first one in which both are kept.
+    assert video_consistency(predictions, truths, window=7) == pytest.approx(
+        (1 + 1 / 2 + 1 / 2) / 3
+    )
+
+
 def test_video_consistency_of_labels():
     truths = [np.full((2, 3), 4)] * 3
     predictions = [np.full((2, 3), label) for label in (1, 1, 2)]
