@@ -105,6 +105,28 @@ def test_flow_pushes_undecided_scores_to_the_side_of_before() -> None:
     assert after.min() > 0.5
 
 
+def test_flow_pushes_by_no_more_than_its_push() -> None:
+    """A sure mask of before at rest, and a new score of 0.2, by the formulas."""
+    x = 0.3**2
+    share = 1 - x * (5.68842 - 0.748699 * x - 57.8051 * x**2 + 291.309 * x**3 - 624.717 * x**4)
+    assert 0.5 < share < 0.55, "more than `keep`"
+    blended = 0.2 + (1.0 - 0.2) * share
+    expected = blended + 0.1 * (1 - (blended - 0.5) / 0.2)
+    flow = Flow(push=0.1)
+    flow.apply(scores(1.0), textured(0))
+    assert flow.apply(scores(0.2), textured(0))[0, 0, 0] == pytest.approx(expected, abs=0.005)
+    # The other way round, and as far below 0.5.
+    flow.reset()
+    flow.apply(scores(0.0), textured(0))
+    assert flow.apply(scores(0.8), textured(0))[0, 0, 0] == pytest.approx(1 - expected, abs=0.005)
+
+
+def test_flow_keeps_half_of_what_was_before_where_the_score_is_sure() -> None:
+    flow = Flow(push=0)
+    flow.apply(scores(0.8), textured(0))
+    assert flow.apply(scores(0.0), textured(0))[0, 0, 0] == pytest.approx(0.4, abs=0.005)
+
+
 def test_flow_does_not_harden_what_is_soft_and_still() -> None:
     flow = Flow()
     for _ in range(60):
