@@ -37,6 +37,33 @@ def test_binary_parts_by_hand():
     assert float(parts["loss"]) == pytest.approx(expected + 0.25 * np.log(2), rel=1e-5)
 
 
+def test_overlap_is_of_each_image_by_itself():
+    """All of a mask found with probability 3/4, and none of a smaller one with 1/4."""
+    logits = np.stack([np.full((2, 2, 1), np.log(3)), np.full((2, 2, 1), -np.log(3))])
+    truth = np.ones((2, 2, 2, 1))
+    truth[1, 0] = 0
+    parts = binary_loss(ops, *arrays(logits, truth, [3, 1]), LossConfig(dice=1.0))
+    # Intersections 3 and 0.5, unions 4 and 2.5, sums 7 and 3; the floor is 0.04 pixels.
+    jaccard = 1 - 3.04 / 4.04, 1 - 0.54 / 2.54
+    dice = 1 - 6.04 / 7.04, 1 - 1.04 / 3.04
+    assert float(parts["jaccard"]) == pytest.approx(0.75 * jaccard[0] + 0.25 * jaccard[1])
+    assert float(parts["dice"]) == pytest.approx(0.75 * dice[0] + 0.25 * dice[1])
+
+
+@pytest.mark.parametrize("boundary", [0.0, 3.0])
+def test_borders_weigh_more_in_the_cross_entropy(boundary):
+    truth = np.zeros((1, 1, 8, 1), np.float32)
+    truth[..., 4:, :] = 1
+    config = LossConfig(boundary=boundary, boundary_radius=1, class_weights=())
+    # ln 2 for each of eight pixels, and `boundary` times as much again for two of them.
+    expected = np.log(2) * (8 + 2 * boundary) / 8
+    part = binary_loss(ops, np.zeros_like(truth), truth, np.float32([1]), config)
+    assert float(part["cross_entropy"]) == pytest.approx(expected)
+    labels, ones = truth[..., 0].astype(np.int32), np.ones((1, 1, 8), np.float32)
+    part = class_loss(ops, np.zeros((1, 1, 8, 2), np.float32), labels, ones, config)
+    assert float(part["cross_entropy"]) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_focal_gradients_are_finite_where_the_network_is_sure(gamma):
     import tensorflow as tf
@@ -53,6 +80,11 @@ def test_focal_gradients_are_finite_where_the_network_is_sure(gamma):
     cross_entropy = np.logaddexp(0, -np.float64([-200, -5, 5, 200]))
     expected = np.sum((1 - p) ** gamma * cross_entropy)
     assert float(one) == pytest.approx(expected, rel=1e-5)
+    # The softmax of a logit and its opposite is the sigmoid of twice the logit.
+    p = 1 / (1 + np.exp(-2 * np.float64([-200, -5, 5, 200])))
+    cross_entropy = np.logaddexp(0, -2 * np.float64([-200, -5, 5, 200]))
+    expected = np.sum((1 - p) ** gamma * cross_entropy)
+    assert float(several) == pytest.approx(expected, rel=1e-5)
 
 
 def test_image_weights():
@@ -136,6 +168,26 @@ def test_region_overlap_counts_only_classes_that_are_there():
     # No overlap: (0 + 1) / (8 + 8 + 1) for both classes.
     got = float(region_overlap(ops, wrong, truth, ones, jaccard=True)[0])
     assert got == pytest.approx(1 - 1 / 17)
+    # Undecided: half of the 8 pixels of each class, of 12 in either and 16 in sum, with a third
+    # class out of the question.
+    undecided = np.zeros((1, 4, 4, 3), np.float32)
+    undecided[..., 2] = -30
+    for jaccard, expected in ((True, 1 - 5 / 13), (False, 1 - 9 / 17)):
+        got = float(region_overlap(ops, undecided, truth, ones, jaccard=jaccard)[0])
+        assert got == pytest.approx(expected)
+
+
+def test_class_overlap_is_weighted_by_images():
+    """The weight of an image is that of its pixels."""
+    truth = np.zeros((2, 4, 4), np.int32)
+    truth[:, 2:] = 1
+    sure = np.where(np.eye(2)[truth] > 0, 30.0, -30.0).astype(np.float32)
+    sure[1] *= -1
+    weight = np.ones((2, 4, 4), np.float32)
+    weight[0] = 3
+    parts = class_loss(ops, sure, truth, weight, LossConfig(dice=1.0))
+    assert float(parts["jaccard"]) == pytest.approx((1 - 1 / 17) / 4)
+    assert float(parts["dice"]) == pytest.approx((1 - 1 / 17) / 4)
 
 
 def test_boundary_weight_marks_the_border():
