@@ -72,6 +72,16 @@ def test_contains() -> None:
     assert PART.contains(Box(0.3, 0.5, 0.4, 1.0))
     assert not PART.contains(Box(0.3, 0.4, 0.4, 1.0))
     assert not PART.contains(Box(0.3, 0.6, 0.52, 0.9))
+    above = Region(0.25, 0.0, 0.25, 0.5)
+    assert above.contains(Box(0.3, 0.0, 0.4, 0.5))
+    assert not above.contains(Box(0.3, 0.0, 0.4, 0.52))
+    assert not above.contains(Box(0.2, 0.0, 0.4, 0.5))
+
+
+def test_united_is_around_both() -> None:
+    one, other = Box(0.1, 0.6, 0.3, 0.9), Box(0.2, 0.5, 0.4, 0.7)
+    assert one.united(other) == other.united(one) == Box(0.1, 0.5, 0.4, 0.9)
+    assert one.united(None) == one
 
 
 # The choice -------------------------------------------------------------------
@@ -85,6 +95,61 @@ def test_occupied_is_around_all_people_and_no_specks() -> None:
     found = occupied(mask, Region(0.5, 0.0, 0.5, 1.0))
     assert astuple(found) == pytest.approx((0.55, 0.2, 0.95, 0.7))
     assert occupied(np.full((100, 100), 0.4, np.float32), WHOLE) is None
+    wide = np.zeros((50, 100), np.float32)
+    wide[10:20, 60:80] = 1
+    assert astuple(occupied(wide, WHOLE)) == pytest.approx((0.6, 0.2, 0.8, 0.4))
+
+
+@pytest.mark.parametrize("frame", [(640, 360), (360, 640), (480, 480)])
+@pytest.mark.parametrize("cells", [(72, 72), (96, 54), (48, 80)])
+def test_a_region_leaves_room_around_and_is_not_stretched(frame, cells) -> None:
+    """All boxes of a grid; what is not looked at closer would be nearly all of the frame."""
+    aspect, closer = cells[0] / cells[1], 0
+    for left, top, width, height in np.ndindex(4, 4, 4, 4):
+        width, height = 0.05 + 0.15 * width, 0.1 + 0.15 * height
+        left, top = left / 3 * (1 - width), top / 3 * (1 - height)
+        mask = np.zeros((cells[1] * 4, cells[0] * 4), np.float32)
+        Region(left, top, width, height).cut(mask)[:] = 1
+        seen = occupied(mask, WHOLE)
+        focus = Focus(cells, aspect)
+        focus.start(mask, frame)
+        region = focus.region
+        room = 0.35 * max((seen.right - seen.left) * frame[0], (seen.bottom - seen.top) * frame[1])
+        across, down = room / frame[0], room / frame[1]
+        wanted = [
+            max(0, seen.left - across),
+            max(0, seen.top - down),
+            min(1, seen.right + across),
+            min(1, seen.bottom + down),
+        ]
+        # A region begins on a border of cells: up to half of one is missing.
+        half = 0.5 / np.array(cells)
+        assert region.left <= wanted[0] + half[0]
+        assert region.top <= wanted[1] + half[1]
+        assert region.left + region.width >= wanted[2] - half[0]
+        assert region.top + region.height >= wanted[3] - half[1]
+        assert 0 <= region.left <= region.left + region.width <= 1 + 1e-9
+        assert 0 <= region.top <= region.top + region.height <= 1 + 1e-9
+        if region == WHOLE:
+            continue
+        closer += 1
+        assert region.area <= 0.85 + 1e-9
+        pixels = region.width * frame[0], region.height * frame[1]
+        assert min(pixels) >= 0.8 * min(frame) - 1e-6
+        stretch = pixels[0] / pixels[1] / aspect
+        # Where a side is all of the frame, no stretch could be taken from it.
+        if max(region.width, region.height) < 1:
+            assert 3 / 4 - 0.03 < stretch < 4 / 3 + 0.03
+    assert closer > 20
+
+
+def test_a_glance_leaves_its_mask_as_it_is() -> None:
+    focus, person, other = Focus((72, 72), 1.0), Box(0.1, 0.3, 0.2, 0.8), Box(0.85, 0.3, 0.95, 0.8)
+    follow(focus, person, frames=PATIENCE)
+    whole = mask_of(person, other)
+    given = whole.copy()
+    focus.glanced(given)
+    np.testing.assert_array_equal(given, whole)
 
 
 def test_looks_closer_at_somebody_small_after_a_moment() -> None:

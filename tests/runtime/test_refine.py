@@ -56,6 +56,8 @@ def test_a_region_around_the_limit_does_not_blink() -> None:
     assert all(blobs(speck(side - i % 2)).max() == 1 for i in range(10))
     blobs.reset()
     assert blobs(speck(side - 1)).max() == 0
+    # What was away for a frame is new again.
+    assert [blobs(speck(size)).max() for size in (side, 0, side - 1)] == [1, 0, 0]
 
 
 def test_guided_filter_draws_the_edge_within_a_pixel_of_the_mask() -> None:
@@ -71,6 +73,23 @@ def test_guided_filter_draws_the_edge_within_a_pixel_of_the_mask() -> None:
     assert sharp.min() >= 0
     assert sharp.max() <= 1
     assert np.abs(sharp - truth).mean() < 0.3 * np.abs(plain - truth).mean()
+
+
+def test_guided_filter_takes_faint_steps_for_texture() -> None:
+    """By hand: around a step of d greys the variance of three pixels is v = 2/9 d squared.
+
+    Enlarged, the two pixels at the step are a quarter off it; the frame's detail takes
+    them back by v / (v + 25) of that, for 5 greys are texture.
+    """
+    mask = np.zeros((32, 32), np.float32)
+    mask[:, 16:] = 1
+    for step in (3, 12, 120):
+        picture = np.full((64, 64, 3), 100, np.uint8)
+        picture[:, 32:] += step
+        variance = 2 / 9 * step**2
+        off = 0.25 - 0.25 * variance / (variance + 25)
+        found = guided(mask, picture)[20, 31:33]
+        np.testing.assert_allclose(found, [off, 1 - off], atol=1e-3)
 
 
 def test_guided_filter_keeps_thin_parts() -> None:

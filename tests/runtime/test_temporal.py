@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 
 from edgeseg import InputError, Segmenter
 from edgeseg.runtime.audit import AUDIT_EVERY, ghost
 from edgeseg.runtime.motion import FlowWarp, SceneCut, thumbnail
+from edgeseg.runtime.region import WHOLE, Region
 from edgeseg.runtime.temporal import FILTERS, Flow, make_filter, uncertainty
 
 GREY = np.full((64, 64), 100, np.uint8)
@@ -43,14 +45,13 @@ def test_none_and_ema() -> None:
 
 
 def test_uncertainty_is_mediapipes_polynomial() -> None:
-    values = np.array([[[0.0], [0.25], [0.5], [1.0]]], np.float32)
-    x = (np.float64(0.25) - 0.5) ** 2
-    quarter = 1 - min(
-        1, x * (5.68842 - 0.748699 * x - 57.8051 * x**2 + 291.309 * x**3 - 624.717 * x**4)
-    )
-    found = uncertainty(values).ravel()
-    # The table has 256 entries: 0.25 is read at 64/255.
-    np.testing.assert_allclose(found, [0, quarter, 1, 0], atol=0.02)
+    """Horner's form, as MediaPipe's calculator has it; the table has 256 entries."""
+    values = np.array([0, 26, 64, 100, 128, 230, 255]) / 255
+    x = (values - 0.5) ** 2
+    inner = 5.68842 + x * (-0.748699 + x * (-57.8051 + x * (291.309 + x * -624.717)))
+    found = uncertainty(values.astype(np.float32).reshape(1, -1, 1))
+    np.testing.assert_allclose(found.ravel(), 1 - np.minimum(1, x * inner), atol=1e-5)
+    assert found.ravel()[[0, 4, 6]] == pytest.approx([0, 1, 0], abs=1e-3)
 
 
 def test_blend_keeps_the_sure_and_smooths_the_undecided() -> None:
@@ -89,6 +90,30 @@ def test_a_moved_mask_is_trusted_where_the_flow_explains_the_frame() -> None:
     assert trust.shape == (32, 32, 1)
     assert trust[4:16, 4:28].mean() > 0.9
     assert trust[21:27, 21:27].mean() < 0.3
+
+
+def test_trust_falls_with_what_the_flow_does_not_explain() -> None:
+    """To 1/e at a difference of 22 greys, as a bell curve."""
+    mask = np.ones((16, 16, 1), np.float32)
+    for difference in (0, 11, 22, 44):
+        _, trust = FlowWarp()(mask, GREY, GREY + np.uint8(difference))
+        np.testing.assert_allclose(trust, np.exp(-((difference / 22) ** 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ema", "flow"])
+def test_the_past_of_another_region_is_taken_along(name: str) -> None:
+    """The right half of a frame that stands still, after all of it was seen."""
+    mask = np.zeros((64, 64, 1), np.float32)
+    mask[20:40, 36:52] = 1
+    chosen, right = make_filter(name), Region(0.5, 0.0, 0.5, 1.0)
+    chosen.reframe(WHOLE, right)
+    assert chosen.previous is None
+    chosen.apply(mask, textured(0))
+    chosen.reframe(WHOLE, right)
+    expected = np.repeat(mask[:, 32:], 2, axis=1)
+    assert np.abs(chosen.previous - expected).mean() < 0.03
+    now = cv2.resize(textured(0)[:, 32:], (64, 64))
+    assert np.abs(chosen.carry(now) - expected).mean() < 0.03
 
 
 def test_flow_follows_the_network_where_the_past_is_not_trusted() -> None:
@@ -148,9 +173,19 @@ def test_scene_cut() -> None:
     assert not cut(other)
 
 
-def test_two_clips_are_cut_once_and_fast_motion_is_not(data_root) -> None:
-    import cv2
+def test_a_fast_pan_is_no_cut() -> None:
+    """Differences of 12, 24 and 30 greys: the last is not three times the usual one."""
+    cut = SceneCut()
+    greys = [np.full((64, 64), value, np.uint8) for value in (0, 12, 36, 66, 166)]
+    assert [cut(grey) for grey in greys] == [False, False, False, False, True]
+    # In another scene, and after a reset, nothing is usual yet.
+    greys = [np.full((64, 64), value, np.uint8) for value in (136, 124, 100)]
+    assert [cut(grey) for grey in greys] == [True, False, False]
+    cut.reset()
+    assert [cut(grey) for grey in (greys[0], greys[0] + 30)] == [False, True]
 
+
+def test_two_clips_are_cut_once_and_fast_motion_is_not(data_root) -> None:
     frames = []
     for name in ("tennis", "hockey", "breakdance-flare", "dance-twirl"):
         paths = sorted((data_root / "video" / name / "images").glob("*.jpg"))[:40]
@@ -247,8 +282,6 @@ def test_a_closed_segmenter_says_so(fake_model, fake_interpreter, honest, on_cpu
 
 def measure(data_root, temporal: str) -> tuple[float, float, list[int]]:
     """Flicker per mille, IoU, and lag of each sequence, over the first 50 frames of each."""
-    import cv2
-
     from edgeseg.metrics import flicker, iou, lag
 
     segmenter = Segmenter(delegate="cpu", threads=1, temporal=temporal)
