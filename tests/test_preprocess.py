@@ -42,6 +42,53 @@ def test_downscaling_averages_areas():
     np.testing.assert_allclose(pixel, 100 / 127.5 - 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("times", [(2, 2), (4, 4), (8, 8), (4, 2), (2, 4), (8, 4)])
+def test_whole_times_smaller_is_the_mean_of_the_pixels(times):
+    down, across = times
+    noise = np.random.default_rng(0).integers(0, 256, (12 * down, 10 * across, 3), np.uint8)
+    means = noise.reshape(12, down, 10, across, 3).mean(axis=(1, 3))
+    small = resize(noise, 10, 12)
+    assert small.shape == (12, 10, 3)
+    # Each halving rounds.
+    assert np.abs(small - means).max() <= 1.5
+
+
+@pytest.mark.parametrize("times", [(3, 3), (3, 1), (1, 3), (7, 3), (3, 7)])
+def test_no_stripe_is_skipped(times):
+    """One bright row or column of three, which every third pixel would hit or miss."""
+    down, across = times
+    frame = np.zeros((8 * down, 9 * across), np.uint8)
+    if down == 3:
+        frame[1::3] = 255
+    else:
+        frame[:, 1::3] = 255
+    assert np.abs(resize(frame, 9, 8) - 85.0).max() < 30
+
+
+def test_a_picture_is_enlarged_bilinearly_where_a_side_grows():
+    column = np.array([[0], [100]], np.uint8)
+    assert resize(column, 1, 4).ravel().tolist() == [0, 25, 75, 100]
+    row = np.array([[0, 100]], np.uint8)
+    assert resize(row, 4, 1).ravel().tolist() == [0, 25, 75, 100]
+    assert resize(row, 2, 1) is row
+
+
+@pytest.mark.parametrize(
+    ("colour", "expected"),
+    # Grey after ITU-R BT.601: 0.299 red, 0.587 green, 0.114 blue.
+    [("RGB", [30, 200, 100]), ("BGR", [100, 200, 30]), ("GRAY", [138])],
+)
+def test_channels_are_in_the_models_order(colour, expected):
+    frame = np.full((6, 12, 3), (100, 200, 30), np.uint8)
+    channels = len(expected)
+    spec = dataclasses.replace(
+        SPEC, colour=colour, scale=(1.0,) * channels, offset=(0.0,) * channels
+    )
+    pixels = model_pixels(frame, spec)
+    assert pixels.shape == (4, 8, channels)
+    assert pixels[2, 3].tolist() == expected
+
+
 def test_the_scale_does_not_depend_on_the_frame():
     dark = np.full((4, 8, 3), 10, np.uint8)
     mixed = dark.copy()
@@ -60,7 +107,9 @@ def test_previous_mask_is_the_fourth_channel_and_empty_at_first():
 def test_activations():
     logits = np.array([[[[0.0, 2.0]]]], np.float32)
     spec = ModelSpec("two", 1, 1, labels=("a", "b"), palette=((0, 0, 0),) * 2, activation="softmax")
-    np.testing.assert_allclose(to_scores(logits, spec).sum(), 1, atol=1e-6)
+    # A pixel's classes are weighed against one another, however large their logits are.
+    pair = np.array([[[[0.0, np.log(3)]], [[900.0, 900.0]]]], np.float32)
+    np.testing.assert_allclose(to_scores(pair, spec), [[[0.25, 0.75]], [[0.5, 0.5]]], rtol=1e-6)
     sigmoid = ModelSpec("one", 1, 1, activation="sigmoid")
     assert to_scores(logits[..., :1], sigmoid)[0, 0, 0] == 0.5
 
@@ -113,6 +162,11 @@ def test_frames_that_do_not_shrink_are_sampled_centre_to_centre_or_corner_to_cor
     expected = 2.5 * (x + 0.5) - 1
     assert np.abs(model_pixels(ramp, centres)[10, 1:70, 0] - expected).max() <= 1
     assert np.abs(model_pixels(ramp, corners)[10, 1:70, 0] - 2.5 * x).max() <= 1
+    upright = ramp.transpose(1, 0, 2)
+    tall = dataclasses.replace(corners, width=64, height=80)
+    assert np.array_equal(
+        model_pixels(upright, tall), model_pixels(ramp, corners).transpose(1, 0, 2)
+    )
     # Where both sides shrink it is the mean over areas either way.
     assert np.array_equal(sample_corners(ramp, 50, 20), resize(ramp, 50, 20))
     assert sample_corners(ramp, 100, 40) is ramp

@@ -40,7 +40,8 @@ def test_overlay_colours_the_inside_alone() -> None:
     assert np.array_equal(picture[~INSIDE], FRAME[~INSIDE])
     # The palette is red, green, blue and the picture BGR: red grows, blue and green shrink.
     assert (picture[INSIDE][:, 2].astype(int) >= FRAME[INSIDE][:, 2].astype(int) - 1).all()
-    assert picture[INSIDE][:, 0].mean() < 0.6 * FRAME[INSIDE][:, 0].mean()
+    expected = 0.55 * FRAME[INSIDE] + 0.45 * np.array((0, 0, 255))
+    assert np.abs(picture[INSIDE] - expected).max() <= 1.5
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,18 @@ def test_blur_takes_the_detail_of_the_background_only(strength: float) -> None:
     assert np.array_equal(picture[INSIDE], FRAME[INSIDE])
     assert picture[~INSIDE].std() < 0.5 * FRAME[~INSIDE].std()
     assert abs(picture[~INSIDE].mean() - FRAME[~INSIDE].mean()) < 20
+
+
+@pytest.mark.parametrize("strength", [2.0, 6.0, 12.0, 24.0])
+def test_the_strength_is_the_blurs_standard_deviation(strength: float) -> None:
+    """Black beside white becomes the normal distribution's sum: 84 % one deviation further."""
+    frame = np.zeros((64, 256, 3), np.uint8)
+    frame[:, 128:] = 255
+    empty = Segmentation(np.zeros((64, 256), np.uint8))
+    row = make_effect("blur", spec=SPEC, blur=strength).apply(frame, empty)[32, :, 0]
+    places = 127.5 + strength * np.array([-2, -1, 0, 1, 2])
+    found = np.interp(places, np.arange(256), row.astype(float)) / 255
+    np.testing.assert_allclose(found, [0.023, 0.159, 0.5, 0.841, 0.977], atol=0.03)
 
 
 def test_blur_keeps_the_objects_colour_out_of_the_background() -> None:
@@ -160,13 +173,14 @@ def test_classes_are_coloured_with_a_legend() -> None:
     classes = np.zeros((240, 320), np.uint8)
     classes[120:] = 1
     answer = Segmentation(np.zeros_like(classes), classes=classes)
-    frame = np.zeros((240, 320, 3), np.uint8)
+    frame = np.full((240, 320, 3), 80, np.uint8)
     picture = make_effect("mask", spec=spec).apply(frame, answer)
     assert (picture[0, 0] == (3, 2, 1)).all()
     assert (picture[-1, -1] == (50, 100, 200)).all()
     overlay = make_effect("overlay", spec=spec).apply(frame, answer)
     assert (overlay[:40, :60] == 255).any(), "the legend's letters"
-    assert np.abs(overlay[-1, -1].astype(int) - np.array((50, 100, 200)) * 0.45).max() <= 1
+    mixed = np.array((50, 100, 200)) * 0.45 + 80 * 0.55
+    assert np.abs(overlay[-1, -1] - mixed).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -176,6 +190,7 @@ def test_classes_are_coloured_with_a_legend() -> None:
         ("blur", {"blur": 0}, "above 0"),
         ("blur", {"blur": float("nan")}, "above 0"),
         ("replace", {"background": "#12345"}, "#2e7d4f"),
+        ("replace", {"background": "#12345g"}, "#2e7d4f"),
         ("replace", {"background": "no/such.jpg"}, "no/such.jpg"),
     ],
 )
