@@ -51,6 +51,11 @@ def test_embedding_twice_replaces_and_gives_equal_bytes():
     assert embed(embed(MODEL, entries), entries) == embed(MODEL, entries)
 
 
+def test_nothing_is_embedded_in_what_is_no_model():
+    with pytest.raises(ModelError, match="model: got no TFLite model"):
+        embed(b"not a model at all", {SPEC_ENTRY: SPEC.to_json().encode()})
+
+
 def test_the_standard_zip_library_reads_the_archive():
     model = embed(MODEL, {SPEC_ENTRY: b"{}"})
     assert zipfile.ZipFile(io.BytesIO(model)).namelist() == [SPEC_ENTRY]

@@ -324,6 +324,15 @@ def test_a_cut_is_seen_whole_at_once(wide) -> None:
     assert iou(mask > 0.5, other[..., 0] > 127) > 0.9
 
 
+def test_what_follows_a_reset_is_no_cut(wide) -> None:
+    segmenter, _ = wide(temporal="flow")
+    frame = bright((100, 100, 160, 250))
+    segmenter.segment(frame)
+    segmenter.reset()
+    segmenter.segment(255 - frame)
+    assert segmenter.resets == {"asked": 1}
+
+
 def test_frames_of_another_shape_begin_a_scene_and_those_of_another_size_do_not(wide) -> None:
     """The part of a wide frame that was looked at is another one of an upright frame."""
     segmenter, _ = wide(temporal="flow")

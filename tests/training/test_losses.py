@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from edgeseg.errors import InputError
 from edgeseg.training.binary_losses import binary_distillation, binary_focal, binary_loss
 from edgeseg.training.class_losses import (
     class_loss,
@@ -15,7 +16,7 @@ from edgeseg.training.class_losses import (
     focal,
     region_overlap,
 )
-from edgeseg.training.losses import LossConfig, boundary_weight
+from edgeseg.training.losses import LossConfig, boundary_weight, divergence, log_odds
 
 ops = keras.ops
 ALL = LossConfig(dice=1.0, focal=1.0, distillation=1.0)
@@ -54,14 +55,16 @@ def test_overlap_is_of_each_image_by_itself():
 def test_borders_weigh_more_in_the_cross_entropy(boundary):
     truth = np.zeros((1, 1, 8, 1), np.float32)
     truth[..., 4:, :] = 1
-    config = LossConfig(boundary=boundary, boundary_radius=1, class_weights=())
+    config = LossConfig(boundary=boundary, boundary_radius=1)
     # ln 2 for each of eight pixels, and `boundary` times as much again for two of them.
-    expected = np.log(2) * (8 + 2 * boundary) / 8
+    expected = (8 + 2 * boundary) / 8 * np.log(2)
     part = binary_loss(ops, np.zeros_like(truth), truth, np.float32([1]), config)
     assert float(part["cross_entropy"]) == pytest.approx(expected)
-    labels, ones = truth[..., 0].astype(np.int32), np.ones((1, 1, 8), np.float32)
-    part = class_loss(ops, np.zeros((1, 1, 8, 2), np.float32), labels, ones, config)
-    assert float(part["cross_entropy"]) == pytest.approx(expected)
+    # The first of three classes is nowhere, and has no border.
+    labels = np.repeat(1 + truth[..., 0].astype(np.int32), 3, axis=1)
+    ones, logits = np.ones((1, 3, 8), np.float32), np.zeros((1, 3, 8, 3), np.float32)
+    part = class_loss(ops, logits, labels, ones, config)
+    assert float(part["cross_entropy"]) == pytest.approx(expected / np.log(2) * np.log(3))
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
@@ -195,6 +198,25 @@ def test_boundary_weight_marks_the_border():
     truth[..., 4:, :] = 1
     weight = boundary_weight(ops, truth, LossConfig(boundary=3.0, boundary_radius=1))
     np.testing.assert_allclose(np.asarray(weight)[0, 0, :, 0], [1, 1, 1, 4, 4, 1, 1, 1])
+
+
+def test_log_odds_are_finite():
+    found = np.asarray(log_odds(ops, np.float32([0, 0.5, 0.8, 1])))
+    # 1 - 1e-6 is the nearest float32.
+    assert found == pytest.approx([np.log(1e-6), 0, np.log(4), -np.log(1e-6)], abs=0.02)
+
+
+def test_divergence_by_hand():
+    wanted = np.log(np.float32([[[0.5, 0.5], [0.1, 0.9]]])) + 3
+    found = np.log(np.float32([[[0.25, 0.75], [0.1, 0.9]]])) - 2
+    expected = 0.5 * np.log(0.5 / 0.25) + 0.5 * np.log(0.5 / 0.75)
+    np.testing.assert_allclose(divergence(ops, wanted, found), [[expected, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0])
+def test_a_temperature_is_above_zero(temperature):
+    with pytest.raises(InputError, match="temperature"):
+        LossConfig(temperature=temperature)
 
 
 def test_a_student_like_its_teacher_is_at_the_minimum():
