@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("image", type=Path)
+    parser.add_argument("image", type=Path, help="photo to read, such as a .jpg or .png")
     parser.add_argument("output", help="image, or folder: one that is there or with / at its end")
     parser.add_argument("--effect", default="mask", choices=EFFECTS, help="Default: %(default)s")
     parser.add_argument(

@@ -21,8 +21,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("video")
-    parser.add_argument("output")
+    parser.add_argument("video", help="video file, folder of images, or http:// address of a file")
+    parser.add_argument("output", help="FILE.mp4 (.mkv .mov .avi .webm), or FOLDER/ for PNGs")
     parser.add_argument("--effect", default="blur", choices=EFFECTS, help="Default: %(default)s")
     parser.add_argument(
         "--background",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import GateFailed, InputError
 from .console import exit_code_of
+from .effects import EFFECTS
 from .stream import Stream
 from .stream_settings import StreamSettings
 
@@ -49,7 +50,10 @@ class Soak:
 
 
 def soak(settings: StreamSettings) -> Soak:
-    """Run `settings.frames` frames, at least two stretches, and compare the ends."""
+    """Run `settings.frames` frames, at least two stretches, and compare the ends.
+
+    Raises InputError where those are too few or the source has fewer.
+    """
     frames = settings.frames or 0
     if frames < 2 * STRETCH:
         raise InputError(f"frames: got {frames}, expected at least {2 * STRETCH}")
@@ -64,7 +68,13 @@ def soak(settings: StreamSettings) -> Soak:
     before = threading.active_count()
     with Stream(settings) as stream:
         stream.on_frame = mark
-        stream.run()
+        summary = stream.run()
+    if summary.interrupted:
+        raise KeyboardInterrupt
+    if summary.frames < frames:
+        raise InputError(
+            f"source: got {summary.frames} frames, expected {frames}, as --frames says"
+        )
     return Soak(
         frames=frames,
         memory_after_first_mb=round(memory[STRETCH], 1),
@@ -90,10 +100,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--frames", type=int, default=20_000)
-    parser.add_argument("--source", default="sample")
-    parser.add_argument("--effect", default="blur")
-    parser.add_argument("--sink", default="none")
+    add = parser.add_argument
+    add(
+        "--frames",
+        type=int,
+        default=20_000,
+        help=f"how many, at least {2 * STRETCH}. Default: %(default)s",
+    )
+    add(
+        "--source",
+        default="sample",
+        help="as of demos/webcam.py, with at least so many frames. Default: %(default)s",
+    )
+    add("--effect", default="blur", choices=EFFECTS, help="Default: %(default)s")
+    add("--sink", default="none", help="as of demos/webcam.py. Default: %(default)s")
     given = parser.parse_args()
     result = soak(
         StreamSettings(

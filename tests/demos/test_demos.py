@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -223,6 +224,23 @@ def test_help_tells_defaults(run, demos: Path, demo: str, option: str, default: 
     text = run(demos / f"{demo}.py", "--help").stdout
     told = text[text.index(f"\n  --{option} ") + 1 :].partition("\n  --")[0]
     assert f"Default: {default}" in told
+
+
+@pytest.mark.parametrize("program", ["image.py", "video.py", "webcam.py", "soak"])
+def test_every_argument_has_help(run, demos: Path, program: str) -> None:
+    words = ("-m", "edgeseg.runtime.soak") if program == "soak" else (demos / program,)
+    text = run(*words, "--help").stdout
+    lines = [line for line in text.splitlines() if line.startswith("  ")]
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if re.match(r"  [a-z-]", line):
+            # On the same line behind the name, or on the next one where the name is long.
+            assert re.search(r"\S  +\S", line.strip()) or following.startswith(" " * 10), line
+
+
+def test_a_soak_of_a_short_source_is_one_line(run, photo: Path) -> None:
+    done = run("-m", "edgeseg.runtime.soak", "--frames", 2000, "--source", photo)
+    assert done.returncode == 2
+    assert "source: got 1 frames, expected 2000" in one_line(done.stderr)
 
 
 def test_image_demo_prints_boxes(run, demos: Path, photo: Path, tmp_path: Path) -> None:
