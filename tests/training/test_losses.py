@@ -90,6 +90,40 @@ def test_focal_gradients_are_finite_where_the_network_is_sure(gamma):
     assert float(several) == pytest.approx(expected, rel=1e-5)
 
 
+def test_focal_losses_by_hand():
+    """A quarter and four fifths for the truth: their cross-entropies by (1 - p) squared."""
+    p = np.array([0.25, 0.8])
+    expected = (1 - p) ** 2 * -np.log(p)
+    odds = np.float32(np.log(p / (1 - p))).reshape(1, 1, 2, 1)
+    truth = np.ones_like(odds)
+    found = np.asarray(binary_focal(ops, odds, truth, 2.0)).ravel()
+    assert found == pytest.approx(expected, rel=1e-5)
+    found = np.asarray(binary_focal(ops, -odds, 1 - truth, 2.0)).ravel()
+    assert found == pytest.approx(expected, rel=1e-5)
+    scores = np.log(np.float32([[[[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]]]))
+    one_hot = np.eye(3, dtype=np.float32)[[[[1, 2]]]]
+    assert np.asarray(focal(ops, scores, one_hot, 2.0)).ravel() == pytest.approx(expected, rel=1e-5)
+
+
+def test_distillation_by_hand():
+    """At a temperature of 2, odds become their square roots, and the loss four times as much."""
+    config = LossConfig(distillation=1.0, temperature=2.0)
+    # The teacher's odds of 4 become 2, the student's of 9 become 3.
+    expected = -4 * (2 / 3 * np.log(3 / 4) + 1 / 3 * np.log(1 / 4))
+    logits = np.full((1, 2, 2, 1), np.log(9), np.float32)
+    parts = binary_loss(
+        ops, logits, np.ones_like(logits), np.float32([1]), config, np.full_like(logits, 0.8)
+    )
+    assert float(parts["distillation"]) == pytest.approx(expected, rel=1e-5)
+    # The teacher's 16 : 4 : 1 become 4 : 2 : 1, the student's 1 : 1 : 4 become 1 : 1 : 2.
+    expected = -4 * (6 / 7 * np.log(1 / 4) + 1 / 7 * np.log(1 / 2))
+    logits = np.log(np.full((1, 2, 2, 3), (1, 1, 4), np.float32))
+    teacher = np.full_like(logits, np.array([16, 4, 1]) / 21)
+    truth, weight = np.zeros((1, 2, 2), np.int32), np.ones((1, 2, 2), np.float32)
+    parts = class_loss(ops, logits, truth, weight, config, teacher)
+    assert float(parts["distillation"]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_image_weights():
     logits, truth = arrays(np.stack([np.full((2, 2, 1), 20.0), np.full((2, 2, 1), -20.0)]), 0)
     truth = np.ones((2, 2, 2, 1), np.float32)
