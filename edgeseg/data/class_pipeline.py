@@ -62,7 +62,9 @@ class ClassPipeline(Pipeline):
         size = (self.spec.width, self.spec.height)
         matrix = warp_matrix(rng, labels.shape, size, self.augment)
         weights = self._border_weights(sample, labels)
-        image, labels = warp(image, matrix, size), warp_labels(labels, matrix, size)
+        image = warp(image, matrix, size)
+        matrix = self._onto_pixels(matrix)
+        labels = warp_labels(labels, matrix, size)
         weights = None if weights is None else warp(weights, matrix, size)
         if self.augment.elastic:
             maps = elastic_maps(rng, size, self.augment)
@@ -89,8 +91,16 @@ class ClassPipeline(Pipeline):
             )
         return self._cache[key]
 
+    def _onto_pixels(self, matrix: np.ndarray) -> np.ndarray:
+        """`matrix` for the truth: the middle of each step of `_output_grid` lies on a pixel.
+
+        That of an even step lies between two pixels, half a pixel before the one that is taken.
+        """
+        aside = 0.5 if self.output_stride % 2 == 0 else 0.0
+        return matrix + np.array([[0, 0, aside], [0, 0, aside]])
+
     def _output_grid(self, values: np.ndarray) -> np.ndarray:
-        """Input-sized values on the network's output: margin off, then the middle of each step."""
+        """Input-sized truth on the network's output: margin off, then the middle of each step."""
         top, left = self.margin
         values = values[top : values.shape[0] - top, left : values.shape[1] - left]
         middle = self.output_stride // 2

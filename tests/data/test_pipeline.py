@@ -47,6 +47,10 @@ def decode(path):
     return ids
 
 
+def halves(path):
+    return cv2.imread(str(path), 0) // 255
+
+
 def classes(samples):
     return tuple(Labelled(s.image, s.mask, decode) for s in samples)
 
@@ -124,6 +128,29 @@ def test_valid_padding_cuts_the_truth_at_the_margin(samples):
     cut = dataclasses.replace(whole, output_stride=1, margin=(4, 10))
     full = dataclasses.replace(whole, output_stride=1)
     np.testing.assert_array_equal(cut.class_example(1)[1], full.class_example(1)[1][4:-4, 10:-10])
+
+
+@pytest.mark.parametrize("elastic", [0.0, 3.0])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_the_truth_is_that_of_the_middle_of_its_cell(tmp_path, stride, elastic):
+    # White to the right of an edge, as the mask says: both have their edge at one place.
+    mask = np.zeros((150, 150), np.uint8)
+    mask[:, 70:] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    cv2.imwrite(str(tmp_path / "image.png"), cv2.cvtColor(mask, cv2.COLOR_GRAY2BGR))
+    turned = dataclasses.replace(
+        STILL, crop=(0.7, 1.3), rotation=20.0, elastic=elastic, elastic_grid=32
+    )
+    edge = (Sample(tmp_path / "image.png", tmp_path / "mask.png"),)
+    pipeline = class_pipeline(edge, augment=turned)
+    group = Group("g", (Labelled(edge[0].image, edge[0].mask, halves),))
+    pipeline = dataclasses.replace(pipeline, groups=(group,), output_stride=stride)
+    width = pipeline.spec.width
+    moved = []
+    for index in range(150):
+        pixels, ids, _, _ = pipeline.class_example(index)
+        moved.append((pixels[..., 0].mean() / 255 - ids.mean()) * width)
+    assert np.mean(moved) == pytest.approx(0, abs=0.1)  # pixels of the input
 
 
 def test_border_weights_follow_the_warp(samples):
