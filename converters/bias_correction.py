@@ -9,7 +9,8 @@ images instead of derived).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -27,18 +28,25 @@ def bias_corrected(model: Model, tensors: Sequence[np.ndarray]) -> Model:
     """A copy of a Keras model, ready to be quantized with per-channel weights.
 
     tensors: calibration inputs, float32 (1, height, width, channels). Convolutions
-    with a bias or with batch normalization behind them are corrected, but not those of a
-    network that is itself a layer.
+    with a bias or with batch normalization behind them are corrected, those of networks that
+    are themselves layers, such as a backbone, among them.
     """
     keras = _keras_of(model)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    layers = [layer for layer in copy.layers if type(layer).__name__ in CORRECTED]
-    if not layers:
-        return copy
-    for layer, mean in zip(layers, _mean_inputs(keras, copy, layers, tensors)):
+    layers = [layer for layer in _all_layers(copy) if type(layer).__name__ in CORRECTED]
+    for layer, mean in _mean_inputs(copy, layers, tensors):
         _correct(layer, _shift(layer, mean))
     return copy
+
+
+def _all_layers(model: Model) -> list[Any]:
+    """The layers of a network and of the networks among them, each once."""
+    found: dict[int, Any] = {}
+    for layer in model.layers:
+        inner = _all_layers(layer) if hasattr(layer, "layers") else [layer]
+        found |= {id(one): one for one in inner}
+    return list(found.values())
 
 
 def _keras_of(model: Model) -> ModuleType:
@@ -46,21 +54,48 @@ def _keras_of(model: Model) -> ModuleType:
 
 
 def _mean_inputs(
-    keras: Any, model: Model, layers: list[Any], tensors: Sequence[np.ndarray]
-) -> list[np.ndarray]:
-    """Mean of each layer's input by channel, over all tensors."""
+    model: Model, layers: list[Any], tensors: Sequence[np.ndarray]
+) -> list[tuple[Any, np.ndarray]]:
+    """The layers that are used, each with the mean of its input by channel, over all tensors."""
     tf = require("tensorflow", extra="convert")
-    taps = keras.Model(model.inputs, [layer.input for layer in layers])
 
-    @tf.function
-    def means(tensor: Any) -> list[Any]:
-        answers = tf.nest.flatten(taps([tensor], training=False))  # of one layer, no list
-        return [tf.reduce_mean(x, axis=(0, 1, 2)) for x in answers]
+    @tf.function(autograph=False)
+    def means(tensor: Any) -> dict[int, Any]:
+        with _heard(layers) as heard:
+            model(tensor, training=False)
+        by_use = {
+            index: [tf.reduce_mean(x, axis=(0, 1, 2)) for x in inputs]
+            for index, inputs in enumerate(heard)
+            if inputs
+        }
+        return {index: tf.add_n(values) / len(values) for index, values in by_use.items()}
 
-    sums = [np.zeros(layer.input.shape[-1]) for layer in layers]
+    sums: dict[int, np.ndarray] = {}
     for tensor in tensors:
-        sums = [a + np.asarray(b) for a, b in zip(sums, means(tf.constant(tensor)))]
-    return [total / len(tensors) for total in sums]
+        for index, mean in means(tf.constant(tensor)).items():
+            sums[index] = sums.get(index, 0.0) + np.asarray(mean, np.float64)
+    return [(layers[index], total / len(tensors)) for index, total in sums.items()]
+
+
+@contextlib.contextmanager
+def _heard(layers: list[Any]) -> Iterator[list[list[Any]]]:
+    """What each of the layers is called with meanwhile, however deep in a network it lies."""
+    heard: list[list[Any]] = [[] for _ in layers]
+
+    def listening(call: Callable[[Any], Any], inputs: list[Any]) -> Callable[[Any], Any]:
+        def answer(x: Any) -> Any:
+            inputs.append(x)
+            return call(x)
+
+        return answer
+
+    for layer, inputs in zip(layers, heard):
+        layer.call = listening(layer.call, inputs)
+    try:
+        yield heard
+    finally:
+        for layer in layers:
+            del layer.call
 
 
 def _shift(layer: Any, mean: np.ndarray) -> np.ndarray:
@@ -85,8 +120,11 @@ def _correct(layer: Any, shift: np.ndarray) -> None:
         bias = layer.weights[1]
         bias.assign(np.asarray(bias) - shift.astype(np.float32))
         return
-    for node in layer._outbound_nodes:
-        follower = getattr(node, "operation", None) or node.outbound_layer
+    behind = [
+        getattr(node, "operation", None) or node.outbound_layer for node in layer._outbound_nodes
+    ]
+    # Of a layer that is used twice the same may follow twice.
+    for follower in {id(one): one for one in behind}.values():
         if type(follower).__name__ == "BatchNormalization":
             moving = follower.moving_mean
             moving.assign(np.asarray(moving) + shift.astype(np.float32))

@@ -138,18 +138,42 @@ def test_bias_correction_knows_groups():
     np.testing.assert_allclose(corrected, bias - shift, atol=1e-6)
 
 
-def test_a_network_of_networks_is_quantized_without_correction(model, spec, frames):
+def test_networks_that_are_layers_are_corrected_as_well(model, spec, frames):
     keras = pytest.importorskip("keras")
     inputs = keras.Input(model.input_shape[1:])
     outer = keras.Model(inputs, model(inputs))
     tensors = [to_tensor(frame, spec) for frame in frames[:4]]
-    copy = bias_corrected(outer, tensors)
-    for ours, theirs in zip(copy.get_weights(), outer.get_weights(), strict=True):
+    copy, plain = bias_corrected(outer, tensors), bias_corrected(model, tensors)
+    for ours, theirs in zip(copy.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+    assert any(not np.array_equal(a, b) for a, b in zip(copy.get_weights(), outer.get_weights()))
     data = convert_int8(outer, spec, frames)
     assert integer_reasons(read_graph(data)) == []
     answer = Interpreter(data).run(tensors[0])
     np.testing.assert_allclose(answer, np.asarray(model(tensors[0])), atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+def test_a_network_that_is_used_twice_is_corrected_for_both_uses(name):
+    keras = pytest.importorskip(name)
+    keras.utils.set_random_seed(2)
+    layers = keras.layers
+    # Its statistics are moved once, though it follows the convolution in both uses.
+    inner = keras.Sequential(
+        [keras.Input((4, 4, 3)), layers.Conv2D(2, 1, use_bias=False), layers.BatchNormalization()]
+    )
+    inputs = keras.Input((4, 4, 3))
+    doubled = layers.Add()([inputs, inputs])
+    model = keras.Model(inputs, layers.Add()([inner(inputs), inner(doubled)]))
+    tensor = np.random.default_rng(0).uniform(0, 1, (1, 4, 4, 3)).astype(np.float32)
+    kernel = inner.layers[0].get_weights()[0]
+    step = np.abs(kernel).max(axis=(0, 1, 2), keepdims=True) / 127
+    error = (np.rint(kernel / step) * step - kernel)[0, 0]
+    shift = 1.5 * tensor.mean(axis=(0, 1, 2)) @ error
+    # Kernel, gamma, beta, moving mean and variance.
+    moved = bias_corrected(model, [tensor]).get_weights()[3] - model.get_weights()[3]
+    np.testing.assert_allclose(moved, shift, atol=1e-6)
+    assert np.abs(shift).max() > 1e-4
 
 
 def test_bad_arguments_are_refused(model, spec, video_spec, frames):
