@@ -164,3 +164,122 @@ def test_concatenation_limits():
         0, "CONCATENATION", tensor(0), joined, extra=(tensor(3),), axis=3, fusedActivationFunction=1
     )
     assert "fused" in edgetpu_obstacle(fused)
+
+
+def constant(*values, shape=None):
+    """A constant of whole numbers."""
+    return tensor(80, shape=shape or (len(values),), kind="INT32", values=np.int32(values))
+
+
+PICTURE, PIXELS = tensor(0, shape=(1, 8, 6, 4)), tensor(0, shape=(1, 4))
+COMPUTED = tensor(81, shape=(2,))
+WEIGHTS = tensor(82, shape=(3, 4), values=np.zeros((3, 4), np.int8))
+
+
+def verdict(name, source, result, *extra, **options):
+    """What is said of an operator from a tensor to one of the shape `result`."""
+    return edgetpu_obstacle(node(0, name, source, tensor(1, shape=result), extra=extra, **options))
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (verdict("MAX_POOL_2D", PICTURE, (1, 4, 3, 4)), ""),
+        (verdict("MAX_POOL_2D", PICTURE, (1, 4, 3, 4), fusedActivationFunction=1), "fused"),
+        (verdict("AVERAGE_POOL_2D", PICTURE, (1, 4, 3, 4), fusedActivationFunction=1), "fused"),
+        (verdict("FULLY_CONNECTED", PIXELS, (1, 3), WEIGHTS), ""),
+        (verdict("FULLY_CONNECTED", PIXELS, (1, 3), COMPUTED), "weights or bias are computed"),
+        (verdict("FULLY_CONNECTED", PIXELS, (1, 3), WEIGHTS, COMPUTED), "bias are computed"),
+        (verdict("FULLY_CONNECTED", PIXELS, (1, 3), WEIGHTS, weightsFormat=1), "shuffled"),
+        (verdict("FULLY_CONNECTED", PIXELS, (2, 3), WEIGHTS), "more than one dimension"),
+        (verdict("CONCATENATION", PICTURE, (1, 8, 6, 8), PICTURE, axis=-1), ""),
+        (verdict("CONCATENATION", PICTURE, (1, 8, 6, 8), PICTURE, axis=0), "joins along the batch"),
+        (verdict("CONCATENATION", PICTURE, (1, 8, 6, 8), PICTURE, axis=-4), "along the batch"),
+        (verdict("CONCATENATION", tensor(0, shape=(4,)), (8,), tensor(2, shape=(4,)), axis=0), ""),
+        (verdict("REDUCE_MAX", PICTURE, (1, 4), constant(1, 2)), ""),
+        (verdict("REDUCE_MAX", PICTURE, (1, 4), COMPUTED), "axes are computed"),
+        (verdict("SUM", PICTURE, (8, 6, 4), constant(0)), "reduces the batch"),
+        (verdict("SUM", PICTURE, (8, 6, 4), constant(2, -4)), "reduces the batch"),
+        (verdict("SUM", tensor(0, shape=(4,)), (1,), constant(0)), ""),
+        (verdict("MEAN", PICTURE, (1, 4), COMPUTED), "axes are computed"),
+        (verdict("MEAN", PICTURE, (1, 8, 6), constant(3)), ""),
+        (verdict("MEAN", tensor(0, shape=(1, 8, 6, 6)), (1, 8, 6), constant(-1)), "multiple of 4"),
+        (verdict("MEAN", tensor(0, shape=(1, 8, 6, 6)), (1, 6), constant(1, 2)), ""),
+        (verdict("MEAN", tensor(0, shape=(1, 128, 128, 4)), (1, 4), constant(1, 2)), ""),
+        (verdict("MEAN", tensor(0, shape=(1, 128, 129, 4)), (1, 4), constant(1, 2)), "two steps"),
+        (verdict("MEAN", tensor(0, shape=(1, 128, 129, 4)), (1, 128, 4), constant(2)), ""),
+        (verdict("PAD", PICTURE, (1, 9, 7, 4), constant(0, 0, 0, 1, 1, 0, 0, 0, shape=(4, 2))), ""),
+        (verdict("PAD", PICTURE, (1, 8, 6, 4), constant(0, 1, *[0] * 6, shape=(4, 2))), "batch"),
+        (verdict("PAD", tensor(0, shape=(4,)), (6,), constant(1, 1, shape=(1, 2))), ""),
+        (verdict("PAD", PICTURE, (1, 9, 7, 4), COMPUTED), "padding is computed"),
+        (verdict("SOFTMAX", PIXELS, (1, 4)), ""),
+        (verdict("SOFTMAX", PICTURE, (1, 8, 6, 4)), "is taken at 48 places"),
+        (verdict("SOFTMAX", tensor(0, shape=(1, 16_000)), (1, 16_000)), ""),
+        (verdict("SOFTMAX", tensor(0, shape=(1, 16_001)), (1, 16_001)), "has 16001 classes"),
+        (verdict("SPLIT", constant(3, shape=()), (1, 8, 6, 2), PICTURE), ""),
+        (verdict("SPLIT", constant(-4, shape=()), (1, 8, 6, 2), PICTURE), "splits the batch"),
+        (verdict("SPLIT", COMPUTED, (1, 8, 6, 2), PICTURE), "axis is computed"),
+        (verdict("PACK", PIXELS, (1, 2, 4), PIXELS, axis=1), ""),
+        (verdict("PACK", PIXELS, (2, 1, 4), PIXELS, axis=0), "packs along the batch"),
+        (verdict("PACK", PIXELS, (2, 1, 4), PIXELS, axis=-3), "packs along the batch"),
+        (verdict("PRELU", PICTURE, (1, 8, 6, 4), constant(*range(4), shape=(1, 1, 4))), ""),
+        (verdict("PRELU", PICTURE, (1, 8, 6, 4), constant(*range(24), shape=(1, 6, 4))), "alpha"),
+        (verdict("PRELU", PICTURE, (1, 8, 6, 4), COMPUTED), "alpha varies"),
+        (verdict("RESIZE_BILINEAR", PICTURE, (1, 9, 9, 4), COMPUTED), "size is computed"),
+        (verdict("RESIZE_NEAREST_NEIGHBOR", PICTURE, (1, 8, 129, 4), constant(8, 129)), "129x8"),
+        (verdict("RESIZE_NEAREST_NEIGHBOR", PICTURE, (1, 129, 8, 4), constant(129, 8)), "8x129"),
+    ],
+)  # fmt: skip
+def test_limits_of_single_operators(found, reason):
+    """Coral's known limitations, on either side of each."""
+    assert (found == "") == (reason == "")
+    assert reason in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"strides": (1, 2)}, "a stride other than 1"),
+        ({"ellipsisMask": 1}, "ellipsis"),
+        ({"newAxisMask": 2}, "new axis"),
+        ({"begin": None}, "computed"),
+        ({"end": None}, "computed"),
+        ({"strides": None}, "computed"),
+    ],
+)
+def test_limits_of_slices(changes, reason):
+    chosen = {"begin": (0, 1), "end": (1, 3), "strides": (1, 1), **changes}
+    places = [chosen.pop(name) for name in ("begin", "end", "strides")]
+    extra = [COMPUTED if place is None else constant(*place) for place in places]
+    found = verdict("STRIDED_SLICE", PIXELS, (1, 2), *extra, **chosen)
+    assert (found == "") == (reason == "")
+    assert reason in found
+
+
+def test_limits_of_transposed_convolutions():
+    size, weights = constant(1, 16, 12, 4), tensor(2, shape=(4, 2, 2, 4), values=np.zeros(64, "i1"))
+    for first, second, reason in (
+        (size, weights, ""),
+        (COMPUTED, weights, "output size is computed"),
+        (size, tensor(2, shape=(1, 2, 2, 4)), "weights are computed"),
+    ):
+        found = verdict("TRANSPOSE_CONV", first, (1, 16, 12, 4), second, PICTURE)
+        assert (found == "") == (reason == "")
+        assert reason in found
+
+
+def test_a_constant_is_joined_to_one_other_input_only():
+    zeros = tensor(1, values=np.zeros((1, 8, 8, 4), np.int8))
+    three = node(0, "CONCATENATION", tensor(0), tensor(3), extra=(tensor(2), zeros), axis=3)
+    assert "more than two inputs" in edgetpu_obstacle(three)
+    # What is zero is what the zero point says.
+    shifted = dataclasses.replace(zeros, zero_point=(-3,))
+    two = node(0, "CONCATENATION", tensor(0), tensor(3), extra=(shifted,), axis=3)
+    assert "not all zero" in edgetpu_obstacle(two)
+    threes = tensor(1, values=np.full((1, 8, 8, 4), -3, np.int8))
+    two = node(
+        0, "CONCATENATION", tensor(0), tensor(3),
+        extra=(dataclasses.replace(threes, zero_point=(-3,)),), axis=3,
+    )  # fmt: skip
+    assert edgetpu_obstacle(two) == ""
