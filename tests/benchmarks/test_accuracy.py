@@ -47,6 +47,35 @@ def test_nothing_called_foreground(data):
     assert summary["mean"]["iou"] == summary["mean"]["precision"] == 0.0
 
 
+def test_a_summary_by_hand():
+    """Two images with somebody, two without: the means are of one kind each."""
+
+    def one(name, family="f", **values):
+        return accuracy.ImageScore(name, family, **values)
+
+    rates = {"boundary_f": 0.5, "precision": 0.75, "recall": 0.25}
+    found = accuracy.summarise(
+        [
+            one("a", iou=0.5, intersection=10, union=20, **rates),
+            one("b", iou=0.9, intersection=90, union=100, **dict.fromkeys(rates, 1.0)),
+            one("c", false_area=0.1),
+            one("d", false_area=0.3),
+            one("e", "none", false_area=0.2),
+        ]
+    )
+    family, none = found["families"]["f"], found["families"]["none"]
+    assert family["images"] == 4
+    assert family["iou"] == pytest.approx(0.7)
+    assert family["set_iou"] == pytest.approx(100 / 120)
+    means = {key: family[key] for key in rates}
+    assert means == pytest.approx({"boundary_f": 0.75, "precision": 0.875, "recall": 0.625})
+    assert family["false_positive_area"] == pytest.approx(0.2)
+    assert family["ci"] == pytest.approx([0.5, 0.9])
+    assert family["false_positive_ci"] == pytest.approx([0.1, 0.3])
+    assert none["ci"] == pytest.approx([0.2, 0.2])
+    assert "iou" not in none
+
+
 def test_subsample_is_even_in_each_family(data):
     samples = accuracy.read_folders([data])
     assert [s.name for s in accuracy.subsample(samples, 1)] == ["a_0", "b_2", "neg_0"]

@@ -29,6 +29,39 @@ def test_ratio_cancels_what_slows_a_round():
     assert ratio["ci"] == pytest.approx([0.5, 0.5])
 
 
+class Timed:
+    """An interpreter whose invoke and whose reading take time, by the clock `now`."""
+
+    def __init__(self, now, delegate):
+        self.now, self.delegate, self.calls = now, delegate, 0
+
+    def invoke(self):
+        self.calls += 1
+        self.now["t"] += 0.002 * self.calls
+
+    def get_output(self):
+        self.now["t"] += 0.005
+
+
+@pytest.mark.parametrize(("delegate", "extra"), [("cpu", 0), ("edgetpu", 0), ("gpu", 5)])
+def test_an_invoke_is_timed_in_milliseconds(monkeypatch, delegate, extra):
+    """An accelerator that answers at once is waited for; the first invokes only settle."""
+    now = {"t": 7.0}
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: now["t"])
+    timed = Timed(now, delegate)
+    assert speed.invoke_ms(timed) == pytest.approx(2 + extra)
+    found = speed._turn(timed, Rounds(rounds=1, invokes=3, warm_up=0, settle=2))
+    assert found == pytest.approx([8 + extra, 10 + extra, 12 + extra])
+
+
+def test_the_interval_of_a_ratio_is_of_its_median():
+    """One slow round of nine moves their mean, not their median."""
+    ours, peer = turns("ours", [[2.0]] * 8 + [[2000.0]]), turns("peer", [[4.0]] * 9)
+    found = speed.ratio(ours, peer)
+    assert found["value"] == 0.5
+    assert found["ci"] == pytest.approx([0.5, 0.5])
+
+
 def test_measures_the_bundled_model_and_says_why_not():
     subjects = model_subjects(["person"])
     settings = [Setting(1, "cpu"), Setting(1, "edgetpu")]

@@ -91,6 +91,51 @@ def test_classes_are_compared_one_by_one():
     assert found.known_masks == 0
 
 
+def test_classes_that_are_nowhere_do_not_count():
+    spec = ModelSpec("c", 8, 8, labels=("a", "b", "c"), palette=((0, 0, 0),) * 3)
+
+    def answer(width):
+        return np.concatenate([column(width), 1 - column(width), np.zeros((1, 8, 8, 1))], axis=-1)
+
+    done = []
+    reference = make_reference(lambda _: answer(4), spec, [picture(), picture()])
+    found = verify(lambda _: answer(2), reference, progress=lambda: done.append(1))
+    assert found.iou == pytest.approx((2 / 4 + 4 / 6) / 2)
+    # Both classes that are: inside, area and outside as for one, of scores of 0.9 and 0.1.
+    believed = (28.8 / (32 + 3.2) + 28.8 / (32 + 3.2)) / 2
+    narrow, wide = 14.4 / (16 + 14.4 + 3.2), (28.8 + 1.6) / (48 + 1.6)
+    assert found.max_iou_drop == pytest.approx(believed - (narrow + wide) / 2)
+    assert len(done) == 2
+
+
+def test_a_clip_is_compared_with_what_the_float_model_believes_where_masks_are_missing():
+    """The float model flickers as well: by a column of four that are still in no frame."""
+    wanted = [column(4), column(4), column(6), column(4)]
+    got = [column(4), column(4), column(8), column(4)]
+    answers = iter(wanted), iter(got)
+    clip = [picture(4), picture(), picture(4)]
+    reference = make_reference(lambda _: next(answers[0]), SPEC, [picture(4)], clip)
+    found = verify(lambda _: next(answers[1]), reference)
+    # Still for the float model are the columns but 5 and 6; of those six, 7 and 8 flip twice.
+    assert found.video.flicker == pytest.approx(1000 * 2 / 6)
+    assert found.video.flicker_rise == pytest.approx(1000 * 2 / 6)
+    inside, area, outside = 28.8 + 43.2 + 28.8 + 1.6, 128, 3.2 + 3.2
+    right = (28.8 + 43.2 + 28.8) / (32 + 48 + 32 + 3.2 + 1.6 + 3.2)
+    assert found.video.iou == pytest.approx(inside / (area + outside))
+    assert found.video.iou_drop == pytest.approx(right - inside / (area + outside))
+
+
+def test_the_rise_of_flicker_is_beyond_the_float_models():
+    answers = (
+        iter([column(4), column(4), column(5), column(4)]),
+        iter([column(4), column(4), column(7), column(4)]),
+    )
+    reference = make_reference(lambda _: next(answers[0]), SPEC, [picture(4)], [picture(4)] * 3)
+    found = verify(lambda _: next(answers[1]), reference)
+    assert found.video.flicker == pytest.approx(1000 * 3 / 8)
+    assert found.video.flicker_rise == pytest.approx(1000 * 2 / 8)
+
+
 def test_masks_are_fed_back_in_a_closed_loop():
     seen = []
 
@@ -140,6 +185,10 @@ def test_gate_tells_what_failed():
 
 
 def test_a_float_model_that_answers_nan_is_refused():
+    hole = column(4)
+    hole[0, 3, 3] = np.nan
+    with pytest.raises(ModelError, match="got NaN or infinite answers to x"):
+        make_reference(lambda tensor: hole, SPEC, [picture()])
     with pytest.raises(ModelError, match="got NaN or infinite answers to x"):
         make_reference(lambda tensor: np.full((1, 8, 8, 1), np.nan), SPEC, [picture()])
 

@@ -1,6 +1,7 @@
 """U-Net's weight map, by values."""
 
 import numpy as np
+import pytest
 
 from edgeseg.data.border_weight import border_weight, two_nearest
 
@@ -25,4 +26,7 @@ def test_distances_and_a_single_object():
     assert nearest[4, 8] == 4
     assert np.isinf(second).all()
     assert np.isfinite(border_weight(objects, foreground=1)).all()
+    objects[5, 5] = 1
+    _, second = two_nearest(objects)
+    assert second[4, 4] == pytest.approx(2**0.5), "what touches at a corner only are two"
     assert (border_weight(np.zeros((4, 4), np.uint8), foreground=1) == 1).all()

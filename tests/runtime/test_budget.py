@@ -37,7 +37,11 @@ def test_the_largest_that_fits(budget: float, model: str, cadence: int) -> None:
     chosen = plan([SMALL, LARGE], budget)
     assert (chosen.model, chosen.cadence) == (model, cadence)
     assert f"{budget:.1f} ms" in chosen.reason
-    assert chosen.model in chosen.reason
+    often = "every frame" if cadence == 1 else f"every {cadence}. frame"
+    cost = 4 + {"large": 20, "small": 8}[model] / cadence
+    size = {"large": "320x320", "small": "256x256"}[model]
+    assert f"{model} at {size} on {often}" in chosen.reason
+    assert f"measured {cost:.1f} ms" in chosen.reason
 
 
 def test_what_cannot_be_kept_is_told() -> None:

@@ -150,6 +150,25 @@ def test_watchdog_moves_to_the_cpu(fake_interpreter, honest, caplog, fault: str)
     assert {"nan": "NaN", "raise": "device lost", "hang": "0.2 s"}[fault] in guarded.warnings[0]
 
 
+def test_the_cpu_is_asked_after_so_many_equal_answers_and_then_half_as_often(
+    fake_interpreter,
+) -> None:
+    """After 10 repeats, and, where the CPU agrees, after 20 more and 40 more."""
+    asked = []
+
+    def empty(stored: np.ndarray) -> np.ndarray:
+        return np.zeros((1, 32, 32, 1))
+
+    def trusted(stored: np.ndarray) -> np.ndarray:
+        asked.append(count)
+        return empty(stored)
+
+    guarded, _ = watched(fake_interpreter, empty, trusted)
+    for count in range(1 + FROZEN_AFTER * (1 + 2 + 4)):
+        guarded.run(frame(count))
+    assert asked == [10, 30, 70]
+
+
 def test_watchdog_notices_a_frozen_answer(fake_interpreter, honest) -> None:
     first = honest(frame(0))
     guarded, opened = watched(fake_interpreter, lambda stored: first, honest)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from edgeseg.training.average import EVERY, make_mover, share_at
+from edgeseg.training.average import EVERY, copied, make_mover, share_at
 
 
 def test_shares_grow_small_with_the_steps():
@@ -25,6 +25,13 @@ def test_moves_part_of_the_way():
     moved = make_mover(keras)(average, named, 0.25)
     np.testing.assert_allclose(np.asarray(moved["a/kernel"]), [0.25, 3.0])
     np.testing.assert_array_equal(average["a/kernel"], [0.0, 4.0])
+
+
+def test_a_copy_shares_no_memory():
+    average = {"a/kernel": np.array([1.0, 2.0], np.float32)}
+    copy = copied(average)
+    average["a/kernel"][:] = 0
+    assert copy["a/kernel"].tolist() == [1, 2]
 
 
 def test_moves_alike_on_jax():
