@@ -41,7 +41,8 @@ def main() -> int:
     output = Path(given.output)
     if is_folder(given.output):
         output /= f"{given.image.stem}.png"
-    with edgeseg.Segmenter(given.model) as segmenter:
+    # A photo has the time for a second look, at its mirror image.
+    with edgeseg.Segmenter(given.model, flip=True) as segmenter:
         answer = segment_image(
             segmenter, given.image, output, effect=given.effect, background=given.background
         )

@@ -44,6 +44,12 @@ def register(app: typer.Typer) -> None:
         glance_every: Annotated[
             int, typer.Option(help="Frames between two glances at the whole frame.")
         ] = 10,
+        flip: Annotated[
+            bool,
+            typer.Option(
+                help="For images: average with the mask of the mirror image, in twice the time."
+            ),
+        ] = True,
         background: Annotated[
             str, typer.Option(help="For replace: #rrggbb, an image or a video.")
         ] = "#2e7d4f",
@@ -74,7 +80,7 @@ def register(app: typer.Typer) -> None:
         )
         if source.is_dir() or is_image(source):
             paths = image_paths(source) if source.is_dir() else [source]
-            _images(settings, paths, _targets(source, output, paths))
+            _images(settings, paths, _targets(source, output, paths), flip=flip)
         else:
             _video(settings, source)
 
@@ -106,7 +112,9 @@ def _targets(source: Path, name: str, paths: list[Path]) -> list[Path]:
     return targets
 
 
-def _images(settings: StreamSettings, paths: list[Path], targets: list[Path]) -> None:
+def _images(
+    settings: StreamSettings, paths: list[Path], targets: list[Path], *, flip: bool
+) -> None:
     """Every image that can be read; SourceError at the end where one could not."""
     from rich.progress import Progress
 
@@ -121,6 +129,7 @@ def _images(settings: StreamSettings, paths: list[Path], targets: list[Path]) ->
             delegate=settings.delegate,
             threads=settings.threads,
             focus=settings.focus,
+            flip=flip,
         ) as segmenter,
         Progress(transient=len(paths) == 1) as progress,
     ):

@@ -48,6 +48,9 @@ class Segmenter:
         with 10 a third of a second at 30 frames/s, a whole one at 10.
     cadence: run the network for every n-th frame only; optical flow moves the mask along
         for those between.
+    flip: average what the network answers to a view and to its mirror image, which takes twice
+        the time; for binary models, since several classes may have a left and a right. Better
+        on photos, not in video, where it costs time that is missing elsewhere.
     spec: for a model file without one.
 
     Raises ModelError for a file that is no usable model, DelegateError for a named
@@ -65,6 +68,7 @@ class Segmenter:
         focus: bool = True,
         glance_every: int = GLANCE_EVERY,
         cadence: int = 1,
+        flip: bool = False,
         spec: ModelSpec | None = None,
     ) -> None:
         for option, count in (("cadence", cadence), ("glance_every", glance_every)):
@@ -92,6 +96,7 @@ class Segmenter:
         _check_output(self.spec, choice.interpreter.outputs[0].shape)
         self._refine = refine
         self._focuses = focus and self.spec.binary
+        self._flip = flip and self.spec.binary
         self.glance_every = glance_every
         height, width = choice.interpreter.outputs[0].shape[1:3]
         self._focus = Focus(
@@ -341,7 +346,15 @@ class Segmenter:
 
     def _infer(self, pixels: np.ndarray, previous: np.ndarray | None) -> np.ndarray:
         before = None if previous is None else foreground(previous)
-        output = self._network.run(self._feeder.tensor(pixels, before))
+        scores = self._answer(pixels, before)
+        if not self._flip:
+            return scores
+        flipped = None if before is None else before[:, ::-1]
+        return (scores + self._answer(pixels[:, ::-1], flipped)[:, ::-1]) / 2
+
+    def _answer(self, pixels: np.ndarray, previous: np.ndarray | None) -> np.ndarray:
+        """One run of the network."""
+        output = self._network.run(self._feeder.tensor(pixels, previous))
         # Filters and effects want masks that are sure of themselves.
         return sharpened(to_scores(output, self.spec), self.spec)
 

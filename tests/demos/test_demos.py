@@ -317,6 +317,22 @@ def test_segment_names_outputs_alike(run, photo: Path, clip: Path, tmp_path: Pat
     assert "output: got x.png for a video" in one_line(done.stderr)
 
 
+def test_segment_of_a_mirror_image_is_the_mask_mirrored(run, photo, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "turned.png"), cv2.flip(cv2.imread(str(photo)), 1))
+
+    def mask(name: str | Path, option: str) -> np.ndarray:
+        done = run("-m", "edgeseg", "segment", name, "-o", "mask.png", "--no-focus", option)
+        assert done.returncode == 0, done.stderr
+        return cv2.imread(str(tmp_path / "mask.png"), cv2.IMREAD_GRAYSCALE)
+
+    differs = {
+        option: cv2.absdiff(mask(photo, option), cv2.flip(mask("turned.png", option), 1)).max()
+        for option in ("--flip", "--no-flip")
+    }
+    assert differs["--flip"] <= 2
+    assert differs["--no-flip"] > 30
+
+
 def test_segment_image_folder_and_video(run, photo, clip, tmp_path: Path, frames_in) -> None:
     edgeseg = ("-c", "from edgeseg.cli import main; main()", "segment")
     done = run(*edgeseg, photo, "-o", "mask.png")
