@@ -16,6 +16,7 @@ from edgeseg.converters.gate import Limits, judge
 from edgeseg.converters.pictures import Picture, plain, read_clip, read_pictures
 from edgeseg.converters.verification import (
     Verification,
+    VideoVerification,
     closed_loop,
     expected_iou,
     make_reference,
@@ -175,6 +176,7 @@ def test_gate_tells_what_failed():
     assert not refused.passed
     assert refused.reasons[0] == "placement is bad"
     assert "IoU drop 0.0100 over 10 images, allowed 0.0050" in refused.reasons[1]
+    assert judge(found, Limits(0.01)).passed, "what is allowed is no more than it"
     broken = Verification(0.9, float("nan"), 0.02, 0.5, 10, 10, None)
     assert not judge(broken, Limits(1)).passed
     # A mask of nothing but NaN is empty like a false one.
@@ -182,6 +184,18 @@ def test_gate_tells_what_failed():
     assert judge(silent, Limits(1)).reasons == (
         "answers that are no finite numbers, on the images to verify on",
     )
+
+
+def test_gate_looks_at_the_flicker_where_it_is_limited():
+    still = Verification(0.9, 0.0, 0.02, 0.5, 10, 10, None)
+    video = VideoVerification(iou=0.9, flicker=2.5, iou_drop=0.0, flicker_rise=0.5)
+    moving = dataclasses.replace(still, video=video)
+    for found, rise in ((moving, None), (moving, 0.5), (still, 0.0)):
+        assert judge(found, Limits(0.01, rise)).passed
+    refused = judge(moving, Limits(0.01, 0.4))
+    assert refused.reasons == ("flicker rises by 0.50 per mille to 2.50, allowed 0.40",)
+    unknown = dataclasses.replace(video, flicker_rise=float("nan"))
+    assert not judge(dataclasses.replace(still, video=unknown), Limits(0.01, 9)).passed
 
 
 def test_a_float_model_that_answers_nan_is_refused():

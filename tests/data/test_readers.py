@@ -216,6 +216,39 @@ def test_labels_that_cannot_be_are_named(coloured, text, message):
         read_dataset("auto", coloured)
 
 
+def test_coco_draws_smaller_things_over_larger_ones_and_both_over_crowds(tmp_path):
+    def box(left, top, width, height):
+        right, bottom = left + width, top + height
+        return [[left, top, right, top, right, bottom, left, bottom]]
+
+    annotations = [
+        # Columns 6 to 11 are a crowd: run lengths go down the columns.
+        {"segmentation": {"size": [8, 12], "counts": [48, 48]}, "iscrowd": 1, "category_id": 1},
+        {"segmentation": box(2, 2, 2, 2), "area": 4, "category_id": 3},
+        {"segmentation": box(0, 0, 8, 6), "area": 48, "category_id": 1},
+        {"segmentation": box(9, 7, 1, 1), "area": 1, "category_id": 2},
+    ]
+    numbers = {"image_id": 5, "iscrowd": 0, "area": 48, "bbox": [0, 0, 1, 1]}
+    content = {
+        "images": [{"id": 5, "file_name": "a.png", "height": 8, "width": 12}],
+        "annotations": [{"id": n, **numbers, **a} for n, a in enumerate(annotations, 1)],
+        "categories": [{"id": n, "name": name} for n, name in enumerate(("cat", "dog", "cup"), 1)],
+    }
+    for name in ("annotations", "val2017"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "annotations/instances_val2017.json").write_text(json.dumps(content))
+    cv2.imwrite(str(tmp_path / "val2017/a.png"), np.zeros((8, 12, 3), np.uint8))
+    expected = np.zeros((8, 12), int)
+    expected[:, 6:] = IGNORE
+    expected[:6, :8] = 1
+    expected[2:4, 2:4] = 2
+    # What is not kept is background, except in a crowd.
+    dataset = read_dataset("coco", tmp_path, classes=["cat", "cup"])
+    assert dataset.labels == ("background", "cat", "cup")
+    np.testing.assert_array_equal(dataset.samples[0].read_labels(), expected)
+    assert len(set(read_dataset("coco", tmp_path).palette)) == 4
+
+
 def test_coco_names_the_smaller_extra_that_it_needs(data_root, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
     with pytest.raises(MissingExtra, match=r'pip install "edgeseg\[benchmark\]"'):

@@ -256,6 +256,24 @@ def test_the_mask_stays_in_place(wide, temporal: str) -> None:
         np.testing.assert_allclose(middle(mask > 0.5), middle(frame[..., 0] > 127), atol=3)
 
 
+def test_a_filter_blends_in_place_while_the_region_moves(wide) -> None:
+    """Somebody who grows: the mask of before is that of the same place, at every step."""
+    frames = [bright((303 - 6 * i, 121 - 4 * i, 347 + 6 * i, 263)) for i in range(14)]
+    means = {}
+    for temporal in ("none", "ema"):
+        segmenter, _ = wide(temporal=temporal)
+        masks = [segmenter.segment(frame) for frame in frames]
+        assert segmenter.resets["cut"] == 0
+        means[temporal] = masks
+    for number in range(1, len(frames)):
+        # A moving average of half and half, of masks that a change of region resamples.
+        share = 0.5 ** np.arange(number + 1)
+        share[-1] *= 2
+        past = means["none"][number::-1]
+        expected = sum(weight / 2 * mask for weight, mask in zip(share, past))
+        assert np.abs(means["ema"][number] - expected).mean() < 0.01
+
+
 def test_a_newcomer_appears_within_some_frames(wide) -> None:
     segmenter, fake = wide()
     person, other = (100, 100, 160, 250), (540, 120, 600, 260)

@@ -185,6 +185,26 @@ def test_a_fast_pan_is_no_cut() -> None:
     assert [cut(grey) for grey in (greys[0], greys[0] + 30)] == [False, True]
 
 
+def test_another_region_is_compared_with_what_was_seen_of_it() -> None:
+    """The left half is dark and the right one bright, and nothing moves."""
+    whole = np.full((64, 64), 20, np.uint8)
+    whole[:, 32:] = 200
+    dark, bright = np.full((64, 64), 20, np.uint8), np.full((64, 64), 200, np.uint8)
+    left, right = Region(0.0, 0.0, 0.5, 1.0), Region(0.5, 0.0, 0.5, 1.0)
+    for region, now, other in ((left, dark, bright), (right, bright, dark)):
+        for following, expected in ((now, False), (other, True)):
+            cut = SceneCut()
+            cut(whole)
+            cut.reframe(WHOLE, region)
+            assert cut(following) == expected
+    # What was not seen before is compared with nothing.
+    cut = SceneCut()
+    cut(dark)
+    cut.reframe(left, right)
+    assert not cut(bright)
+    assert cut(dark)
+
+
 def test_two_clips_are_cut_once_and_fast_motion_is_not(data_root) -> None:
     frames = []
     for name in ("tennis", "hockey", "breakdance-flare", "dance-twirl"):
@@ -208,6 +228,23 @@ def test_segmenter_forgets_at_a_cut(fake_model, fake_interpreter, honest, on_cpu
     assert segmenter.resets["cut"] == 1
     assert mask[:, 40:].min() > 0.9
     assert mask[:, :24].max() < 0.1
+
+
+@pytest.mark.parametrize("cadence", [1, 2])
+def test_a_filters_past_is_that_of_the_frame_before(
+    fake_model, fake_interpreter, on_cpu, cadence: int
+) -> None:
+    """Masks of 1.0 and 0.7, each the mean with the one before; alike in both ways to work."""
+    levels = iter([1.0, 0.7, 0.7])
+    on_cpu(fake_interpreter(lambda stored: np.full((1, 32, 32, 1), next(levels))))
+    segmenter = Segmenter(
+        fake_model(), delegate="cpu", temporal="ema", refine=False, focus=False, cadence=cadence
+    )
+    frame = np.full((64, 64, 3), 100, np.uint8)
+    found = [segmenter.segment(frame)[20, 30] for _ in range(3 * cadence)]
+    expected = np.repeat([1.0, 0.85, 0.775], cadence)
+    # The network's answers are stored in 8 bit.
+    np.testing.assert_allclose(found, expected, atol=0.01)
 
 
 def test_audit_ends_a_ghost(fake_model, fake_interpreter, on_cpu) -> None:
