@@ -214,6 +214,7 @@ def verdict(name, source, result, *extra, **options):
         (verdict("PAD", PICTURE, (1, 9, 7, 4), COMPUTED), "padding is computed"),
         (verdict("SOFTMAX", PIXELS, (1, 4)), ""),
         (verdict("SOFTMAX", PICTURE, (1, 8, 6, 4)), "is taken at 48 places"),
+        (verdict("SOFTMAX", tensor(0, shape=(2, 1, 4)), (2, 1, 4)), "is taken at 2 places"),
         (verdict("SOFTMAX", tensor(0, shape=(1, 16_000)), (1, 16_000)), ""),
         (verdict("SOFTMAX", tensor(0, shape=(1, 16_001)), (1, 16_001)), "has 16001 classes"),
         (verdict("SPLIT", constant(3, shape=()), (1, 8, 6, 2), PICTURE), ""),
@@ -273,6 +274,10 @@ def test_a_constant_is_joined_to_one_other_input_only():
     zeros = tensor(1, values=np.zeros((1, 8, 8, 4), np.int8))
     three = node(0, "CONCATENATION", tensor(0), tensor(3), extra=(tensor(2), zeros), axis=3)
     assert "more than two inputs" in edgetpu_obstacle(three)
+    lone = np.zeros((1, 8, 8, 4), np.int8)
+    lone[0, 7, 7, 3] = 1
+    two = node(0, "CONCATENATION", tensor(0), tensor(3), extra=(tensor(1, values=lone),), axis=3)
+    assert "not all zero" in edgetpu_obstacle(two)
     # What is zero is what the zero point says.
     shifted = dataclasses.replace(zeros, zero_point=(-3,))
     two = node(0, "CONCATENATION", tensor(0), tensor(3), extra=(shifted,), axis=3)

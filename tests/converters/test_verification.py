@@ -169,6 +169,14 @@ def test_empty_masks_of_a_clip_do_not_decide():
     assert found.max_iou_drop == 0
 
 
+def test_a_clip_of_nothing_but_empty_masks_is_compared_with_the_float_model():
+    reference = make_reference(lambda _: column(4), SPEC, [picture(4)], [picture(0)] * 2)
+    found = verify(lambda _: column(4), reference)
+    # Inside 0.9 of a half, the other half believed at 0.1.
+    assert found.video.iou == pytest.approx(28.8 / (32 + 3.2))
+    assert found.video.iou_drop == 0
+
+
 def test_gate_tells_what_failed():
     found = Verification(0.9, 0.01, 0.02, 0.5, 10, 10, None)
     assert judge(found, Limits(0.02)).passed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import signal
 import threading
 import time
@@ -18,7 +20,7 @@ from edgeseg.runtime.handoff import Finished, Handoff
 from edgeseg.runtime.pipeline import Options, Pipeline
 from edgeseg.runtime.sink import Sink
 from edgeseg.runtime.source import Source
-from edgeseg.runtime.statistics import STAGES, Statistics
+from edgeseg.runtime.statistics import STAGES, LineLog, Statistics
 from edgeseg.runtime.stream import Stream, run_stream
 from edgeseg.runtime.stream_settings import StreamSettings
 
@@ -119,6 +121,29 @@ def test_every_frame_in_order_with_all_stages(make_segmenter) -> None:
     assert summary.age is not None
     assert source.closed
     assert sink.closed == 1
+
+
+def test_a_log_has_a_line_for_every_frame_that_it_is_due_at(make_segmenter) -> None:
+    log = LineLog(io.StringIO(), every_s=0.0)
+    Pipeline(Frames(5), make_segmenter(), effect("none"), Kept(), log=log).run()
+    lines = [json.loads(line) for line in log.stream.getvalue().splitlines()]
+    assert [line["frames"] for line in lines] == [1, 2, 3, 4, 5]
+    assert {line["dropped"] for line in lines} == {0}
+
+
+def test_a_sink_that_waits_is_told_so(make_segmenter) -> None:
+    """A window has to answer its events while a source is slow."""
+
+    class Waiting(Kept):
+        waits = 0
+
+        def idle(self) -> None:
+            self.waits += 1
+
+    sink = Waiting()
+    Pipeline(Frames(2, pause=0.4), make_segmenter(), effect("none"), sink).run()
+    assert sink.waits >= 1
+    assert len(sink.pictures) == 2
 
 
 def test_newest_frame_wins_and_drops_are_counted(make_segmenter) -> None:
