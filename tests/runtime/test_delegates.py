@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,6 +101,44 @@ def test_right_delegate_is_taken_unless_it_is_slower(
     assert choice.name == "cpu"
     assert "slower" in choice.refused["gpu"]
     assert choose(data, spec, delegate="gpu").name == "gpu", "an explicit choice is obeyed"
+
+
+def test_an_invoke_lasts_from_input_to_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1, 2 and 4 ms together, or ten times that at first and once later: the median is told."""
+    now, turns = {"t": 50.0}, iter([10, 1, 1, 10, 1])
+
+    def takes(milliseconds: float) -> None:
+        now["t"] += milliseconds / 1000 * now["slow"]
+
+    class Slow:
+        inputs = (SimpleNamespace(shape=(1, 2), dtype=np.int8),)
+
+        def set_input(self, stored: np.ndarray) -> None:
+            assert (stored.shape, stored.dtype) == ((1, 2), np.int8)
+            now["slow"] = next(turns)
+            takes(1)
+
+        def invoke(self) -> None:
+            takes(2)
+
+        def get_output(self) -> None:
+            takes(4)
+
+    monkeypatch.setattr(delegates.time, "perf_counter", lambda: now["t"])
+    assert delegates.invoke_ms(Slow(), repeats=4) == pytest.approx(7)
+
+
+def test_every_opener_hands_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delegates, "gpu_present", lambda: True)
+    for name in ("Interpreter", "CompiledInterpreter"):
+        monkeypatch.setattr(delegates, name, lambda *model, name=name, **rest: (name, *model, rest))
+    model = b"a model for edgetpu-custom-op"
+    opened = {name: opens(model, 3) for name, opens in delegates.OPENERS.items()}
+    assert opened == {
+        "edgetpu": ("Interpreter", model, {"threads": 3, "delegate": "edgetpu"}),
+        "gpu": ("CompiledInterpreter", model, {"threads": 3}),
+        "cpu": ("Interpreter", model, {"threads": 3}),
+    }
 
 
 def test_disagreement() -> None:
