@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeseg.data.dataset import IGNORE
+from edgeseg.data.coco import colours
+from edgeseg.data.dataset import IGNORE, UNKNOWN
 from edgeseg.data.folder import images_in, read_pairs
 from edgeseg.data.readers import read_dataset
 from edgeseg.errors import InputError, MissingExtra
@@ -230,7 +231,10 @@ def test_coco_draws_smaller_things_over_larger_ones_and_both_over_crowds(tmp_pat
     ]
     numbers = {"image_id": 5, "iscrowd": 0, "area": 48, "bbox": [0, 0, 1, 1]}
     content = {
-        "images": [{"id": 5, "file_name": "a.png", "height": 8, "width": 12}],
+        "images": [
+            {"id": number, "file_name": f"{name}.png", "height": 8, "width": 12}
+            for number, name in ((5, "a"), (6, "missing"))
+        ],
         "annotations": [{"id": n, **numbers, **a} for n, a in enumerate(annotations, 1)],
         "categories": [{"id": n, "name": name} for n, name in enumerate(("cat", "dog", "cup"), 1)],
     }
@@ -246,7 +250,38 @@ def test_coco_draws_smaller_things_over_larger_ones_and_both_over_crowds(tmp_pat
     dataset = read_dataset("coco", tmp_path, classes=["cat", "cup"])
     assert dataset.labels == ("background", "cat", "cup")
     np.testing.assert_array_equal(dataset.samples[0].read_labels(), expected)
-    assert len(set(read_dataset("coco", tmp_path).palette)) == 4
+    (problem,) = dataset.problems
+    assert problem.path.name == "missing.png"
+
+
+def test_cocos_colours_are_apart():
+    found = colours(81)
+    assert found[0] == (0, 0, 0)
+    # Hue 0, three quarters saturated, of value 0.95: 242 and a quarter of it.
+    assert found[1] == (242, 61, 61)
+    # Of every nine, three are of value 0.7 and three of 0.45.
+    assert [max(colour) for colour in found[1:11]] == [242] * 3 + [178] * 3 + [115] * 3 + [242]
+    assert len(set(found)) == 81
+
+
+def test_numbers_of_classes_go_up_to_the_last(coloured):
+    """Of three classes 2 is one, 3 is none; nor is a colour that no line has."""
+    numbers = np.uint8([[0, 1, 2, 255]])
+    cv2.imwrite(str(coloured / "masks/a.png"), numbers)
+    sample = read_dataset("auto", coloured).samples[0]
+    np.testing.assert_array_equal(sample.read_labels(), numbers)
+    cv2.imwrite(str(coloured / "masks/a.png"), np.uint8([[1, 2, 3, 0]]))
+    assert (sample.read_labels()[0, :3] == UNKNOWN).all(), "these are greys, not numbers"
+    rgb = np.uint8([[[128, 0, 0], [128, 0, 1]]])
+    cv2.imwrite(str(coloured / "masks/a.png"), rgb[..., ::-1])
+    assert sample.read_labels().tolist() == [[1, UNKNOWN]]
+
+
+@pytest.mark.parametrize("line", ["dog 1 2", "dog 1 2 256", "dog 1 2 -3", "dog a 2 3"])
+def test_a_line_that_names_no_colour_is_refused(coloured, line):
+    (coloured / "labels.txt").write_text(f"ground 0 0 0\n{line}\n")
+    with pytest.raises(InputError, match=rf"labels.txt:2: got '{line}', expected NAME RED GREEN"):
+        read_dataset("auto", coloured)
 
 
 def test_coco_names_the_smaller_extra_that_it_needs(data_root, monkeypatch):

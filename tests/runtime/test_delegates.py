@@ -103,6 +103,23 @@ def test_right_delegate_is_taken_unless_it_is_slower(
     assert choose(data, spec, delegate="gpu").name == "gpu", "an explicit choice is obeyed"
 
 
+def test_a_model_that_a_delegate_cannot_open_goes_to_the_next(
+    person_model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(model: bytes, threads: int | None) -> object:
+        raise ModelError("no such operator")
+
+    monkeypatch.setitem(delegates.OPENERS, "gpu", broken)
+    choice = choose(person_model, read_spec(person_model))
+    assert choice.name == "cpu"
+    assert choice.refused["gpu"] == "gpu: cannot open the model"
+    with pytest.raises(DelegateError, match="gpu: cannot open the model"):
+        choose(person_model, read_spec(person_model), delegate="gpu")
+    monkeypatch.setitem(delegates.OPENERS, "cpu", broken)
+    with pytest.raises(ModelError, match="no such operator"):
+        choose(person_model, read_spec(person_model), delegate="cpu")
+
+
 def test_an_invoke_lasts_from_input_to_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """1, 2 and 4 ms together, or ten times that at first and once later: the median is told."""
     now, turns = {"t": 50.0}, iter([10, 1, 1, 10, 1])

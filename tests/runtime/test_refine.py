@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeseg import InputError, Segmenter, boxes
+from edgeseg import InputError, ModelError, Segmenter, boxes
 from edgeseg.runtime.refine import HIGH, LOW, SMALLEST, BlobFilter, guided, halved
+from edgeseg.spec import flatbuffer, read_spec
 
 
 def two_people(left: float, right: float) -> np.ndarray:
@@ -123,6 +124,18 @@ def test_segment_gives_the_frames_size_and_range(sample_frames) -> None:
     # The face of the photograph's person is person, the flag's corner is not.
     assert mask[60:100, 110:130].mean() > 0.7
     assert mask[5:25, 200:215].mean() < 0.2
+
+
+def test_a_file_without_a_spec_works_with_one_that_is_given(person_model, tmp_path) -> None:
+    bare = tmp_path / "bare.tflite"
+    bare.write_bytes(flatbuffer(person_model))
+    frame = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    with pytest.raises(ModelError, match="without edgeseg.json"):
+        Segmenter(bare, delegate="cpu")
+    with Segmenter(bare, delegate="cpu", spec=read_spec(person_model)) as segmenter:
+        mask = segmenter.segment(frame)
+    with Segmenter(delegate="cpu") as bundled:
+        np.testing.assert_array_equal(mask, bundled.segment(frame))
 
 
 def test_bad_frames_are_told() -> None:

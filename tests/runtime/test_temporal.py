@@ -81,6 +81,17 @@ def test_flow_moves_the_previous_mask_along() -> None:
     assert np.abs(moved - expected).mean() < 0.3 * np.abs(mask - expected).mean()
 
 
+def test_what_comes_in_over_the_border_is_what_was_at_it() -> None:
+    """Somebody half in the frame who comes in further leaves no gap behind."""
+    mask = np.zeros((64, 64, 1), np.float32)
+    mask[:, :20] = 1
+    flow = Flow()
+    flow.apply(mask, textured(0))
+    moved = flow.carry(textured(4))
+    assert moved[8:56, :20].min() > 0.9
+    assert moved[8:56, 28:].max() < 0.1
+
+
 def test_a_moved_mask_is_trusted_where_the_flow_explains_the_frame() -> None:
     mask = np.ones((32, 32, 1), np.float32)
     now = textured(3)
