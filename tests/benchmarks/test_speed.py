@@ -92,6 +92,17 @@ def test_whole_way_with_and_without_filter():
     assert "pipeline_bare_fps" in pipeline.summarise(found[1])
 
 
+def test_the_interval_of_frames_a_second_is_of_the_figure_beside_it():
+    """One slow round of twenty: the mean of the rounds' rates would be 95 and more."""
+    ms = np.full((20, 5), 10.0)
+    ms[7] = 1000
+    found = pipeline.summarise(pipeline.Frames("m", True, ms))
+    low, high = found["pipeline_bare_fps_ci"]
+    assert found["pipeline_bare_fps"] == pytest.approx(1000 / 59.5)
+    assert low == pytest.approx(1000 / (10 + 990 * 3 / 20))
+    assert high == pytest.approx(100)
+
+
 def test_probe_runs_in_a_process_of_its_own():
     subject = model_subjects(["person"])[0]
     found = probe.measure(subject.path, threads=1)
