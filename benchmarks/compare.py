@@ -86,6 +86,9 @@ def figures(entry: Entry) -> Iterator[Figure]:
         yield Figure(f"{sequence} iou", values["iou"], "share", True)
         yield Figure(f"{sequence} flicker", values["flicker"], "flicker", False)
     if "ratio" in entry.speed:
-        yield Figure("ratio", entry.speed["ratio"]["value"], "speed", False)
+        # Ratios to different peers are different figures.
+        to = entry.speed["ratio"].get("to")
+        name = f"ratio to {to}" if to else "ratio"
+        yield Figure(name, entry.speed["ratio"]["value"], "speed", False)
     elif "p50_ms" in entry.speed:
         yield Figure("p50_ms", entry.speed["p50_ms"], "speed", False)

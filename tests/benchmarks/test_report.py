@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from edgeseg.benchmarks import groups, peers, video
 from edgeseg.benchmarks.accuracy import ImageScore
-from edgeseg.benchmarks.compare import Tolerance, regressions
+from edgeseg.benchmarks.compare import Tolerance, not_compared, regressions
 from edgeseg.benchmarks.entry import Entry, Report
 from edgeseg.benchmarks.plots import accuracy_against_latency, family_bars
 from edgeseg.benchmarks.subjects import Subject, with_distinct_names
@@ -164,6 +164,16 @@ def test_compare_by_hand():
     worse = regressions(made(0.894, 1.11), old, Tolerance())
     assert [r["figure"] for r in worse] == ["ccp iou", "ratio"]
     assert regressions(made(0.99, 0.5), old, Tolerance()) == []
+
+
+def test_ratios_to_different_peers_are_not_compared():
+    old, new = made(0.9, 1.0), made(0.9, 2.0)
+    old.entries[0].speed["ratio"]["to"] = "selfie"
+    new.entries[0].speed["ratio"]["to"] = "landscape"
+    assert regressions(new, old, Tolerance()) == []
+    assert not_compared(new, old) == ["m ratio to selfie"]
+    new.entries[0].speed["ratio"]["to"] = "selfie"
+    assert [r["figure"] for r in regressions(new, old, Tolerance())] == ["ratio to selfie"]
 
 
 def test_reports_that_are_none(tmp_path):
