@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 class Entry:
     """All that was measured of one subject; empty parts were not.
 
+    sha256: of the file's bytes, hexadecimal; "" without a file.
     accuracy: of `accuracy.summarise`. video: sequence -> measures of `video.score`;
     video_unsmoothed: the same of our models without temporal filter and focus. video_mean:
     means over sequences of both. speed: of `speed.summarise` in the first setting
@@ -28,6 +29,7 @@ class Entry:
     kind: str
     note: str = ""
     file: str = ""
+    sha256: str = ""
     accuracy: dict = field(default_factory=dict)
     video: dict = field(default_factory=dict)
     video_unsmoothed: dict = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -49,7 +50,9 @@ def _run(plan: Plan, subjects: Sequence[Subject], *, command: str) -> tuple[Repo
     clips = video.read_sequences(plan.video)
     by_image = groups.read_groups(plan.groups) if plan.groups else {}
     entries = {
-        subject.name: Entry(subject.name, subject.kind, subject.note, str(subject.path or ""))
+        subject.name: Entry(
+            subject.name, subject.kind, subject.note, str(subject.path or ""), _sha256(subject)
+        )
         for subject in subjects
     }
     report = Report(
@@ -60,6 +63,7 @@ def _run(plan: Plan, subjects: Sequence[Subject], *, command: str) -> tuple[Repo
         entries=list(entries.values()),
     )
     cases: list[Case] = []
+    _check_pairs(plan, subjects, samples, clips)
     if plan.wants("speed"):
         _networks(plan, subjects, entries)
         _whole_way(plan, subjects, entries, _frames(clips, samples))
@@ -79,6 +83,29 @@ def _run(plan: Plan, subjects: Sequence[Subject], *, command: str) -> tuple[Repo
             + (f"{plan.limit} of each." if plan.limit else "all.")
         )
     return report, cases
+
+
+def _check_pairs(
+    plan: Plan, subjects: Sequence[Subject], samples: Sequence[Sample], clips: Sequence[video.Clip]
+) -> None:
+    """Read all that is to be measured on once: a bad file is told before minutes of measuring."""
+    read: list[Sample] = []
+    if plan.wants("accuracy"):
+        limits = {subject.limit or plan.limit for subject in subjects}
+        parts = [accuracy.subsample(samples, limit) for limit in limits]
+        read += {sample.name: sample for part in parts for sample in part}.values()
+    if plan.wants("video"):
+        read += [frame for clip in clips for frame in clip.frames]
+    if not read:
+        return
+    with progress("reading", len(read)) as tick:
+        for sample in read:
+            sample.read_pair()
+            tick()
+
+
+def _sha256(subject: Subject) -> str:
+    return "" if subject.path is None else hashlib.sha256(subject.path.read_bytes()).hexdigest()
 
 
 def gather(plan: Plan) -> list[Subject]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import shutil
 import zipfile
 
 import cv2
@@ -45,6 +47,8 @@ def test_report_json(report):
     assert set(entries) == {"person", "kmeans", "watershed", "grabcut", "spectral"}
     person = entries["person"]
     assert person["kind"] == "model"
+    assert person["sha256"] == hashlib.sha256(resolve("person").read_bytes()).hexdigest()
+    assert entries["kmeans"]["sha256"] == ""
     assert set(person["accuracy"]["families"]) == {"a", "b", "neg"}
     assert {"iou", "ci", "boundary_f"} <= set(person["accuracy"]["families"]["a"])
     assert {"false_positive_area", "ci"} <= set(person["accuracy"]["families"]["neg"])
@@ -72,6 +76,7 @@ def test_report_csv_and_page(report):
     assert float(lines[0]["a_iou"]) >= 0
     assert lines[0]["neg_false_positive_area"] != ""
     page = (report / "report.html").read_text()
+    assert hashlib.sha256(resolve("person").read_bytes()).hexdigest() in page
     assert page.count("data:image/png;base64,") == 4
     assert "data:image/jpeg;base64," in page
     # Self-contained: nothing is fetched.
@@ -250,6 +255,18 @@ def test_peer_files_and_wheels(tmp_path, monkeypatch):
     (tmp_path / "m.json").write_text("{}")
     with pytest.raises(ModelError, match="missing fields"):
         peers.peer_subjects([f"{resolve('person')}={tmp_path / 'm.json'}"])
+
+
+def test_a_bad_file_is_told_before_anything_is_measured(run, data, clips, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgeseg.benchmarks.speed.measure", lambda *_, **__: pytest.fail("late"))
+    for source, part, option in ((data, "", "--data"), (clips, "walk", "--video")):
+        folder = tmp_path / option.strip("-")
+        shutil.copytree(source, folder)
+        last = max((folder / part / "masks").iterdir())
+        cv2.imwrite(str(last), np.zeros((3, 5), np.uint8))
+        result = run("person", option, folder, "-o", tmp_path / "report")
+        assert isinstance(result.exception, InputError)
+        assert f"{last}: got a mask of 5x3" in str(result.exception)
 
 
 def test_what_a_peer_holds_is_given_back(run, data, tmp_path, monkeypatch):
