@@ -19,6 +19,7 @@ from rich.progress import track
 
 from edgeseg.data.folder import read_pairs
 from edgeseg.errors import InputError
+from edgeseg.file_names import opencv_name
 from edgeseg.runtime.console import exit_code_of
 
 # Of the height of somebody who is at least twice as high as wide, and of anybody else.
@@ -82,7 +83,7 @@ def write_close(folder: Path, output: Path, *, families: tuple[str, ...] = ()) -
 
 def _write(path: Path, pixels: np.ndarray) -> None:
     """As PNG, lossless: what is written has been compressed once."""
-    if not cv2.imwrite(str(path), pixels):
+    if not cv2.imwrite(opencv_name(path), pixels):
         raise InputError(f"{path}: could not be written, expected a writable folder with room")
 
 

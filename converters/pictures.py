@@ -12,6 +12,7 @@ import numpy as np
 from edgeseg.data.folder import check_range, images_in
 from edgeseg.data.verify import check_complete
 from edgeseg.errors import InputError
+from edgeseg.file_names import opencv_name
 from edgeseg.preprocess import resize
 
 # A picture of one colour says nothing; photographs have a deviation of 30 to 80.
@@ -102,7 +103,7 @@ def _paths(folder: Path) -> tuple[list[Path], Path | None]:
 
 def _read(path: Path, masks: Path | None) -> Picture:
     check_complete(path)
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = cv2.imread(opencv_name(path), cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"{path}: got no readable image")
     return Picture(
@@ -113,7 +114,7 @@ def _read(path: Path, masks: Path | None) -> Picture:
 def _truth(path: Path, frame: np.ndarray) -> np.ndarray:
     if not path.exists():
         return np.zeros(frame.shape[:2], bool)
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    mask = cv2.imread(opencv_name(path), cv2.IMREAD_GRAYSCALE)
     if mask is None or mask.shape != frame.shape[:2]:
         raise InputError(f"{path}: got no readable mask of its image's size")
     check_range(mask, path)

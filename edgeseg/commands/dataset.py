@@ -68,11 +68,13 @@ def show(
 
     from ..data.sheet import contact_sheet
     from ..errors import InputError
+    from ..file_names import opencv_name
     from ..output import check_file
 
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"output: got {output}, expected a .png or .jpg file")
     check_file(output)
+    opencv_name(output)
     sheet = contact_sheet(_read(folder, format, split, classes), count=count)
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(f".{output.name}.part{output.suffix}")

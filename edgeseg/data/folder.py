@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..file_names import opencv_name
 
 # Lossy compression of grey makes its channels differ by so much.
 TINGE = 2
@@ -55,7 +56,7 @@ class Sample:
 
     def read_image(self) -> np.ndarray:
         """uint8 (H, W, 3), BGR."""
-        image = cv2.imread(str(self.image), cv2.IMREAD_COLOR)
+        image = cv2.imread(opencv_name(self.image), cv2.IMREAD_COLOR)
         if image is None:
             raise InputError(f"{self.image}: got no readable image")
         return image
@@ -82,7 +83,7 @@ def read_values(path: Path) -> np.ndarray:
     Raises InputError for a file that is unreadable, has other than 8 bits, or holds nothing
     but transparency.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    image = cv2.imread(opencv_name(path), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise InputError(f"{path}: got no readable mask")
     if image.dtype != np.uint8:

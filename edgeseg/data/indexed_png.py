@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..file_names import opencv_name
 from .dataset import UNKNOWN
 from .folder import read_grey
 
@@ -49,7 +50,7 @@ def read_coloured(path: Path, palette: np.ndarray) -> np.ndarray:
 
     palette: uint8 (colours, 3), red green blue.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = cv2.imread(opencv_name(path), cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"{path}: got no readable mask")
     keys = image.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..complete import cut_off
 from ..errors import InputError
+from ..file_names import opencv_name
 from .dataset import IGNORE, UNKNOWN, Dataset, Labelled
 from .folder import IMAGE_SUFFIXES, Problem, Sample
 
@@ -152,5 +153,7 @@ def check_complete(path: Path) -> None:
     kind = cut_off(data)
     if kind is not None:
         raise InputError(f"{path}: got a truncated {kind}")
-    if path.suffix.lower() in (".jpg", ".jpeg", ".png") and not cv2.haveImageReader(str(path)):
+    if path.suffix.lower() in (".jpg", ".jpeg", ".png") and not cv2.haveImageReader(
+        opencv_name(path)
+    ):
         raise InputError(f"{path}: got no readable image")

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..errors import SourceError
+from ..file_names import opencv_name
 from .quiet import quiet_opencv
 from .source import Source
 from .timing import Length, file_fps, sane_fps
@@ -44,7 +45,7 @@ class VideoFile(Source):
         if size == 0:
             raise SourceError(f"{path}: got an empty file, expected a video")
         with quiet_opencv():
-            self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+            self._capture = cv2.VideoCapture(opencv_name(path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise SourceError(
                 f"{path}: got something that is no video OpenCV can read, expected a whole video"

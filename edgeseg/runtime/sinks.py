@@ -67,6 +67,7 @@ class ImageFolder(Sink):
 
 def write_image(path: Path, picture: np.ndarray) -> None:
     """Write an image beside `path` and rename it. SinkError where that fails."""
+    check_image_path(path)
     ok = False
     # OpenCV raises for a suffix it does not know, and says False for some that it only reads.
     with quiet_opencv(), contextlib.suppress(cv2.error):
@@ -76,7 +77,6 @@ def write_image(path: Path, picture: np.ndarray) -> None:
             f"{path}: got {path.suffix!r} for {picture.shape[1]}x{picture.shape[0]} pixels, "
             "expected .png, or .jpg or .webp where their limits of size allow it"
         )
-    check_image_path(path)
     beside = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,9 @@ def write_image(path: Path, picture: np.ndarray) -> None:
 
 def check_image_path(path: Path) -> None:
     """Raise SinkError for a suffix of no image, and for what is a folder or device."""
-    if path.suffix and not cv2.haveImageWriter(path.name):
+    # A name of other bytes than UTF-8 would crash OpenCV, which asks for the suffix alone.
+    suffix = path.suffix
+    if suffix and not (suffix.isascii() and cv2.haveImageWriter(f"image{suffix}")):
         raise _unknown_format(path)
     if path.exists() and not path.is_file():
         raise SinkError(f"{path}: got a folder or device, expected a file to write the image to")

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from ..errors import SinkError
+from ..file_names import opencv_name
 from .probe import picture_begins_s
 from .sink import Sink
 from .video_writers import (
@@ -57,6 +58,7 @@ class VideoSink(Sink):
         self._count = 0
         self.alpha = path.suffix.lower() in ALPHA_SUFFIXES
         if ffmpeg() is None:
+            opencv_name(path)
             lost = "no sound and no alpha" if self.alpha else "no sound"
             print(f"edgeseg: no ffmpeg on PATH: {path} gets {lost}", file=sys.stderr)
             self.alpha = False

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from ..errors import SinkError
+from ..file_names import opencv_name
 from .quiet import quiet_opencv
 
 FRAGMENTED = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]
@@ -95,7 +96,7 @@ class OpenCvWriter:
         code = "VP80" if path.suffix.lower() == ".webm" else "mp4v"
         with quiet_opencv():
             self._writer = cv2.VideoWriter(
-                str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*code), fps, size
+                opencv_name(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*code), fps, size
             )
         if not self._writer.isOpened():
             raise SinkError(f"{path}: got no video writer for {path.suffix}, {size}, {fps:g} fps")

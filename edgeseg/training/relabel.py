@@ -32,6 +32,7 @@ from rich.progress import Progress
 
 from ..data.folder import Sample
 from ..errors import InputError, require
+from ..file_names import opencv_name
 from ..preprocess import resize
 from ..runtime.console import exit_code_of
 from .config import TrainConfig
@@ -127,7 +128,7 @@ def relabel(
                     # Nobody is there; of 0 and 1 it would be taken for a mask of another kind.
                     mask = np.zeros_like(mask)
                 path = beside / f"{sample.name}.png"
-                if not cv2.imwrite(str(path), mask):
+                if not cv2.imwrite(opencv_name(path), mask):
                     raise InputError(f"{path}: could not be written; is the disk full?")
             progress.advance(task, len(part))
     os.replace(beside, folder)
