@@ -103,6 +103,32 @@ def test_the_interval_of_frames_a_second_is_of_the_figure_beside_it():
     assert high == pytest.approx(100)
 
 
+@pytest.mark.parametrize(("bare", "prefix"), [(False, "pipeline"), (True, "pipeline_bare")])
+def test_the_whole_ways_figures_by_hand(bare, prefix):
+    found = pipeline.summarise(pipeline.Frames("m", bare, np.array([[10.0, 30.0], [40.0, 40.0]])))
+    # Frames of 30 ms on average; rounds of 20 and of 40.
+    assert found.pop(f"{prefix}_fps_ci") == pytest.approx([25, 50])
+    expected = {"fps": 1000 / 30, "p50_ms": 35, "p90_ms": 40, "p99_ms": 40}
+    assert found == pytest.approx({f"{prefix}_{name}": value for name, value in expected.items()})
+
+
+def test_a_slowdown_is_of_the_last_tenth_over_the_first(monkeypatch):
+    """Of 60 stretches the first and the last six; an outlier among them moves no median."""
+    times = iter([2.0] * 5 + [90.0] + [1.0] * 48 + [3.0] * 5 + [0.1])
+    stretches = []
+
+    def stretch(interpreter, seconds):
+        stretches.append(seconds)
+        return next(times)
+
+    monkeypatch.setattr(sustained, "_stretch", stretch)
+    subject = model_subjects(["person"])[0]
+    found = sustained.measure(subject, seconds=30, threads=1, tick=lambda: None)
+    assert found["slowdown"] == 1.5
+    assert found["p50_ms"][5] == 90
+    assert stretches == [0.5] * 60
+
+
 def test_probe_runs_in_a_process_of_its_own():
     subject = model_subjects(["person"])[0]
     found = probe.measure(subject.path, threads=1)

@@ -146,6 +146,19 @@ def test_a_sink_that_waits_is_told_so(make_segmenter) -> None:
     assert len(sink.pictures) == 2
 
 
+def test_the_first_error_is_the_callers_also_where_closing_fails(make_segmenter) -> None:
+    class Stuck(Kept):
+        def close(self) -> None:
+            raise SinkError("cannot be finished")
+
+    with pytest.raises(SinkError, match="cannot be finished"):
+        Pipeline(Frames(3), make_segmenter(), effect("none"), Stuck()).run()
+    with pytest.raises(SourceError, match="camera gone"):
+        Pipeline(
+            Frames(3, error=SourceError("camera gone")), make_segmenter(), effect("none"), Stuck()
+        ).run()
+
+
 def test_newest_frame_wins_and_drops_are_counted(make_segmenter) -> None:
     sink = Kept(fault=lambda _: time.sleep(0.03))
     summary = Pipeline(
