@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeseg.classical import METHODS
 from edgeseg.errors import InputError
-from edgeseg.preprocess import to_mask, to_scores, to_tensor
+from edgeseg.preprocess import check_covers_input, to_mask, to_scores, to_tensor
 from edgeseg.runtime import assets
 from edgeseg.runtime.interpreter import Interpreter
 from edgeseg.runtime.segmentation import foreground
@@ -51,6 +51,8 @@ class Subject:
             return self.segment
         data, spec = self.load()
         interpreter = Interpreter(data, threads=threads)
+        height, width = interpreter.outputs[0].shape[1:3]
+        check_covers_input(spec, (height, width))
 
         def predict(frame: np.ndarray) -> Mask:
             scores = foreground(to_scores(interpreter.run(to_tensor(frame, spec)), spec))

@@ -169,7 +169,8 @@ def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> R
     with silenced():
         reference = make_reference(source.predict, source.spec, pictures, clip)
     limits = Limits(options.max_iou_drop, options.max_flicker_rise)
-    return Run(job, reference, options.output, limits, tuple(doubts(calibration, pictures)))
+    warnings = (*doubts(calibration, pictures), *reference.doubts())
+    return Run(job, reference, options.output, limits, warnings)
 
 
 def _compiler_version(files: list[Converted | NotMade]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeseg.errors import ModelError
 from edgeseg.metrics import flicker, iou
-from edgeseg.preprocess import to_mask, to_scores, to_tensor
+from edgeseg.preprocess import covers_input, to_mask, to_scores, to_tensor
 from edgeseg.spec import ModelSpec
 
 from .calibration import foreground
@@ -33,13 +33,32 @@ class Reference:
     clip_outputs: tuple[np.ndarray, ...]
 
     @property
+    def whole(self) -> bool:
+        """Whether the network answers to all that it sees, not to the middle alone."""
+        height, width = self.outputs[0].shape[:2]
+        return covers_input(self.spec, (height, width))
+
+    def doubts(self) -> list[str]:
+        """What the files are not good for."""
+        if self.whole:
+            return []
+        height, width = self.outputs[0].shape[:2]
+        return [
+            f"got a network whose output of {height}x{width} leaves out the borders of its input "
+            f"of {self.spec.height}x{self.spec.width}: its files are compared with the float model "
+            "alone, and Segmenter and `edgeseg benchmark` refuse them; only `edgeseg evaluate "
+            "--tile` takes them"
+        ]
+
+    @property
     def known(self) -> list[tuple[int, np.ndarray]]:
         """Photographs with a known mask that is not empty, as index and mask.
 
         Against an empty mask IoU is 0 for a single wrong pixel, so that such
-        photographs would decide alone. None are known for more classes than one.
+        photographs would decide alone. None are known for more classes than one, nor for a
+        network that leaves out the borders.
         """
-        if not self.spec.binary:
+        if not self.spec.binary or not self.whole:
             return []
         truths = [(index, picture.truth) for index, picture in enumerate(self.pictures)]
         return [(index, truth) for index, truth in truths if truth is not None and truth.any()]
@@ -221,7 +240,7 @@ def _verify_clip(predict: Predict, reference: Reference, spec: ModelSpec) -> Vid
 def _clip_figures(outputs: Sequence[np.ndarray], reference: Reference) -> tuple[float, float]:
     """IoU and flicker (per mille) of foregrounds over the clip."""
     truths = [picture.truth for picture in reference.clip if picture.truth is not None]
-    if len(truths) == len(outputs) and any(truth.any() for truth in truths):
+    if reference.whole and len(truths) == len(outputs) and any(truth.any() for truth in truths):
         masks = [_at_frame_size(output, truth) for output, truth in zip(outputs, truths)]
         ious = [iou(mask, truth) for mask, truth in zip(masks, truths) if truth.any()]
         return float(np.mean(ious)), float(flicker(masks, truths))

@@ -9,8 +9,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, ModelError
 from .spec import ModelSpec
+
+# Of a mask's pixels in pixels of the input; finer ones than the input's are a stride of 1.
+STRIDES = (1, 2, 4, 8, 16, 32, 64)
 
 
 def check_frame(frame: np.ndarray) -> None:
@@ -119,6 +122,31 @@ def sharpened(scores: np.ndarray, spec: ModelSpec) -> np.ndarray:
         return scores
     inside = scores**spec.temperature
     return inside / (inside + (1 - scores) ** spec.temperature)
+
+
+def covers_input(spec: ModelSpec, output: tuple[int, int]) -> bool:
+    """Whether an output (height, width) shows the whole input, as all but tiles are taken.
+
+    Its sides are then the input's divided by a power of two, rounded either way, or larger. A
+    network with valid padding, such as the first U-Net, leaves the borders out: 572 to 388.
+    """
+    sizes = (spec.height, spec.width)
+    if all(side >= size for side, size in zip(output, sizes)):
+        return True
+    return any(
+        all(abs(side - size / stride) < 1 for side, size in zip(output, sizes))
+        for stride in STRIDES
+    )
+
+
+def check_covers_input(spec: ModelSpec, output: tuple[int, int]) -> None:
+    """Raise ModelError for a network whose mask would be stretched over what it did not see."""
+    if not covers_input(spec, output):
+        raise ModelError(
+            f"model {spec.name!r}: got an output of {output[0]}x{output[1]} for an input of "
+            f"{spec.height}x{spec.width}, without its borders, expected the whole mask; train with "
+            'padding = "same". `edgeseg evaluate --tile` takes it as it is'
+        )
 
 
 def to_mask(scores: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from edgeseg.data.folder import Sample
 from edgeseg.data.pipeline import Group, Pipeline
 from edgeseg.errors import InputError
 from edgeseg.preprocess import (
+    covers_input,
     model_pixels,
     normalise,
     resize,
@@ -189,3 +190,23 @@ def test_normalise_is_scale_and_offset_of_each_channel(scale):
     result = normalise(pixels, spec)
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "output", "covers"),
+    [
+        ((256, 144), (256, 144), True),
+        ((256, 144), (64, 36), True),
+        ((256, 144), (512, 288), True),
+        # Odd sizes rounded up and down: DeepLab's logits, a pooling that drops a row.
+        ((513, 513), (65, 65), True),
+        ((225, 227), (112, 113), True),
+        ((572, 572), (388, 388), False),
+        ((188, 188), (4, 4), False),
+        ((60, 60), (20, 20), False),
+        ((256, 144), (64, 144), False),
+    ],
+)
+def test_a_mask_without_the_borders_of_the_input_is_known(size, output, covers):
+    height, width = size
+    assert covers_input(ModelSpec("x", width, height), output) is covers

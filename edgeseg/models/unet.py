@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .blocks import Keras, Tensor
 from .classic import class_scores, conv_relu
+from .overlap_tile import stride_of
 
 # Layers -----------------------------------------------------------------------
 
@@ -79,7 +80,8 @@ def unet(
     Returns a Keras model, float32 (N, H, W, C) -> float32 (N, H', W', classes) of
     probabilities; H' is H with "same" padding. The layer before the activation is
     called "logits".
-    Raises ValueError for a depth below 1, and a size at which a pooling would meet an odd number.
+    Raises ValueError for a depth below 1, a size at which a pooling would meet an odd number, and
+    one at which valid padding leaves out so much that the rest looks like a mask at a half of it.
     """
     if padding not in ("valid", "same"):
         raise ValueError(f"unet padding: got {padding!r}, expected valid or same")
@@ -101,6 +103,12 @@ def unet(
     for level in reversed(range(depth)):
         x = up_convolution(keras, x, skips[level], name=f"up{level}", transposed=transposed)
         x = double_convolution(keras, x, channels << level, name=f"up{level}", padding=padding)
+    if padding == "valid" and stride_of(input_shape[:2], x.shape[1:3]):
+        raise ValueError(
+            f"unet input size: got {input_shape[0]}x{input_shape[1]} with valid padding, whose "
+            f"output of {x.shape[1]}x{x.shape[2]} would be taken for a mask of the whole, expected "
+            f"another size, such as {input_shape[0] + 2**depth}x{input_shape[1] + 2**depth}"
+        )
     return keras.Model(inputs, class_scores(keras, x, classes), name="unet")
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError, ModelError
-from ..preprocess import check_frame, sharpened, to_mask, to_scores
+from ..preprocess import check_covers_input, check_frame, sharpened, to_mask, to_scores
 from ..spec import ModelSpec, load_model
 from . import assets
 from .audit import Audit, ghost
@@ -387,3 +387,4 @@ def _check_output(spec: ModelSpec, shape: tuple[int, ...]) -> None:
             f"model {spec.name!r}: got an output tensor of {shape}, expected "
             f"(1, height, width, {len(spec.labels)}) from its labels"
         )
+    check_covers_input(spec, (shape[1], shape[2]))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import zipfile
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from edgeseg.benchmarks import accuracy
+from edgeseg.benchmarks import accuracy, subjects
 from edgeseg.benchmarks.peers import cache_folder, mediapipe_subjects
 from edgeseg.benchmarks.subjects import Subject
 
-from edgeseg.errors import InputError
+from edgeseg.errors import InputError, ModelError
+from edgeseg.runtime import assets
+from edgeseg.spec import ModelSpec
 
 
 def red(frame: np.ndarray) -> np.ndarray:
@@ -94,6 +97,15 @@ def test_masks_that_do_not_fit_are_named(tmp_path):
         cv2.imwrite(str(mask), values)
         with pytest.raises(InputError, match=message):
             measured(tmp_path, red)
+
+
+def test_a_mask_without_borders_is_refused(monkeypatch):
+    output = SimpleNamespace(shape=(1, 388, 388, 1))
+    monkeypatch.setattr(subjects, "Interpreter", lambda *_, **__: SimpleNamespace(outputs=[output]))
+    path = assets.resolve("person")
+    subject = Subject("s", "model", path, ModelSpec("unet", 572, 572))
+    with pytest.raises(ModelError, match="output of 388x388 for an input of 572x572, without its"):
+        subject.predictor()
 
 
 def test_a_name_in_two_folders_is_refused(data):

@@ -73,6 +73,18 @@ def test_unknown_masks_are_what_the_float_model_believes():
     assert verify(lambda _: column(3), reference).max_iou_drop == pytest.approx(drop)
 
 
+def test_a_network_without_borders_is_compared_with_the_float_model_alone():
+    spec = ModelSpec("unet", 12, 12)
+    reference = make_reference(lambda _: column(4), spec, [picture(4)], [picture(4)])
+    (doubt,) = reference.doubts()
+    assert "output of 8x8 leaves out the borders of its input of 12x12" in doubt
+    found = verify(lambda _: column(3), reference)
+    assert found.known_masks == 0
+    unknown = make_reference(lambda _: column(4), spec, [picture()], [picture()])
+    assert found == verify(lambda _: column(3), unknown)
+    assert make_reference(lambda _: column(4), SPEC, [picture(4)]).doubts() == []
+
+
 def test_undecided_pixels_cost_nothing():
     believed = column(4)
     believed[:, :, 4] = 0.5

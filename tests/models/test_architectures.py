@@ -81,6 +81,16 @@ def test_unet_refuses_an_odd_size_by_name():
         build("unet", keras=keras, input_shape=(570, 570, 1))
 
 
+@pytest.mark.parametrize(("size", "depth", "other"), [(80, 2, 84), (32, 1, 34)])
+def test_unet_refuses_a_size_whose_output_looks_like_a_stride(size, depth, other):
+    options = {"keras": keras, "depth": depth, "channels": 2}
+    with pytest.raises(InputError, match=f"got {size}x{size} .* such as {other}x{other}"):
+        build("unet", input_shape=(size, size, 1), **options)
+    assert build("unet", input_shape=(other, other, 1), **options).output_shape[1] > size // 2
+    whole = build("unet", input_shape=(size, size, 1), padding="same", **options)
+    assert whole.output_shape[1] == size
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

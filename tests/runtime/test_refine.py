@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -156,6 +158,14 @@ def test_a_models_temperature_is_taken_back(fake_model, fake_interpreter, on_cpu
         mask = segmenter.segment(np.zeros((40, 60, 3), np.uint8))
     # Twice the logits: log odds of 4 become those of 16.
     np.testing.assert_allclose(mask, 16 / 17, atol=0.01)
+
+
+def test_a_mask_without_borders_is_refused(fake_model, fake_interpreter, on_cpu) -> None:
+    network = fake_interpreter(lambda stored: np.zeros((1, 20, 20, 1)))
+    network.outputs[0] = dataclasses.replace(network.outputs[0], shape=(1, 20, 20, 1))
+    on_cpu(network)
+    with pytest.raises(ModelError, match="output of 20x20 for an input of 32x32, without its bord"):
+        Segmenter(fake_model(), delegate="cpu")
 
 
 def test_classes_have_scores_and_labels(fake_model, fake_interpreter, on_cpu) -> None:
