@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from ..runtime.stream_settings import StreamSettings
 
 
@@ -116,8 +118,6 @@ def _images(
     settings: StreamSettings, paths: list[Path], targets: list[Path], *, flip: bool
 ) -> None:
     """Every image that can be read; SourceError at the end where one could not."""
-    from rich.progress import Progress
-
     from ..errors import SourceError
     from ..runtime.images import segment_image
     from ..runtime.segmenter import Segmenter
@@ -131,7 +131,7 @@ def _images(
             focus=settings.focus,
             flip=flip,
         ) as segmenter,
-        Progress(transient=len(paths) == 1) as progress,
+        _progress(transient=len(paths) == 1) as progress,
     ):
         task = progress.add_task("segment", total=len(paths))
         for path, target in zip(paths, targets, strict=True):
@@ -157,9 +157,18 @@ def _images(
         )
 
 
-def _video(settings: StreamSettings, source: Path) -> None:
+def _progress(*, transient: bool = False) -> Progress:
+    """A bar on stderr; of one image, which is gone at its end, only where somebody sees it."""
+    from rich.console import Console
     from rich.progress import Progress
 
+    console = Console(stderr=True)
+    return Progress(
+        console=console, transient=transient, disable=transient and not console.is_terminal
+    )
+
+
+def _video(settings: StreamSettings, source: Path) -> None:
     from ..errors import InputError, SourceError
     from ..runtime.console import report
     from ..runtime.sinks import is_folder, is_video
@@ -172,7 +181,7 @@ def _video(settings: StreamSettings, source: Path) -> None:
         known = " ".join(VIDEO_SUFFIXES)
         got = settings.sink
         raise InputError(f"output: got {got} for a video, expected one of {known}, or a folder")
-    with Stream(settings) as stream, Progress() as progress:
+    with Stream(settings) as stream, _progress() as progress:
         task = progress.add_task("segment", total=stream.count)
         stream.on_frame = lambda shown: progress.update(task, completed=shown)
         summary = stream.run()

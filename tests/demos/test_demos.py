@@ -337,6 +337,7 @@ def test_segment_image_folder_and_video(run, photo, clip, tmp_path: Path, frames
     edgeseg = ("-c", "from edgeseg.cli import main; main()", "segment")
     done = run(*edgeseg, photo, "-o", "mask.png")
     assert done.returncode == 0, done.stderr
+    assert (done.stdout, "100%" in done.stderr) == ("", False)
     mask = cv2.imread(str(tmp_path / "mask.png"), cv2.IMREAD_UNCHANGED)
     assert mask.shape == (240, 320)
     assert mask[60:100, 110:130].mean() > 200
@@ -346,7 +347,8 @@ def test_segment_image_folder_and_video(run, photo, clip, tmp_path: Path, frames
         (folder / name).write_bytes(photo.read_bytes())
     done = run(*edgeseg, folder, "-o", "masks")
     assert done.returncode == 0, done.stderr
-    assert "100%" in done.stdout
+    assert "100%" in done.stderr
+    assert done.stdout == "", "no result is printed, so that nothing belongs there"
     for name in ("a.png", "b.png"):
         same = cv2.imread(str(tmp_path / "masks" / name), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(same, mask), "one image knows nothing of the one before"
