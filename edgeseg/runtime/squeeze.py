@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from ..spec import ModelSpec
 
@@ -25,13 +26,16 @@ class Squeeze:
         if self._told or 1 / MOST <= shape <= MOST:
             return
         self._told = True
+        squeezed = max(shape, 1 / shape)
         log.warning(
             "frames of %dx%d are squeezed %.1f times for %s, which sees %dx%d: people in them may "
-            "be missed; cut them in parts, or take a model of their shape",
+            "be missed; cut them into %d parts %s, or take a model of their shape",
             width,
             height,
-            max(shape, 1 / shape),
+            squeezed,
             self._spec.name,
             self._spec.width,
             self._spec.height,
+            math.ceil(squeezed / MOST),
+            "side by side" if shape > 1 else "one above the other",
         )

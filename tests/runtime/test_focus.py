@@ -314,6 +314,10 @@ def test_frames_that_are_squeezed_too_much_are_told_once(wide, caplog) -> None:
         segmenter.segment(np.full((*size, 3), 60, np.uint8))
     (record,) = caplog.records
     assert "frames of 300x120 are squeezed 2.5 times" in record.getMessage()
+    for size, parts in (((72, 384), "3 parts side by side"), ((384, 72), "3 parts one above")):
+        caplog.clear()
+        wide()[0].segment(np.full((*size, 3), 60, np.uint8))
+        assert f"cut them into {parts}" in caplog.text
 
 
 def test_a_photo_is_looked_at_twice_where_somebody_in_it_is_small(wide) -> None:
