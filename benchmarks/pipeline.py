@@ -7,7 +7,7 @@ filter, no refinement, no focus. Peers run bare, for that is all they bring.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -43,8 +43,13 @@ class Frames:
     ms: np.ndarray
 
 
-def ways(subjects: Sequence[Subject], *, threads: int) -> list[Way]:
-    """The ways of all subjects that are no baselines."""
+def ways(
+    subjects: Sequence[Subject], *, threads: int, delegates: Mapping[str, str] | None = None
+) -> list[Way]:
+    """The ways of all subjects that are no baselines.
+
+    delegates: subject's name -> the delegate of its network, "cpu" without one.
+    """
     found = []
     for subject in subjects:
         if subject.kind == "baseline":
@@ -52,20 +57,22 @@ def ways(subjects: Sequence[Subject], *, threads: int) -> list[Way]:
         if subject.path is None and subject.segment is not None:
             found.append(Way(subject, True, subject.segment))
             continue
+        delegate = (delegates or {}).get(subject.name, "cpu")
         if subject.kind == "model":
-            found.append(Way(subject, False, _segmenter(subject, threads, bare=False).segment))
-        bare = _segmenter(subject, threads, bare=True)
+            whole = _segmenter(subject, threads, delegate, bare=False)
+            found.append(Way(subject, False, whole.segment))
+        bare = _segmenter(subject, threads, delegate, bare=True)
         found.append(Way(subject, True, bare.segment))
     return found
 
 
-def _segmenter(subject: Subject, threads: int, *, bare: bool) -> Segmenter:
+def _segmenter(subject: Subject, threads: int, delegate: str, *, bare: bool) -> Segmenter:
     """InputError for a subject without a model file."""
     if subject.path is None:
         raise InputError(f"{subject.name}: got no model file")
     return Segmenter(
         subject.path,
-        delegate="cpu",
+        delegate=delegate,
         threads=threads,
         temporal="none" if bare else DEFAULT_TEMPORAL,
         refine=not bare,

@@ -141,13 +141,19 @@ def _networks(plan: Plan, subjects: Sequence[Subject], entries: Entries) -> None
                 summary["ratio"] = speed.ratio(one, reference)
             entries[one.subject].speeds.append(summary)
     threads = plan.settings[0].threads
-    files = [(subject, subject.path) for subject in subjects if subject.path is not None]
-    for subject, path in files:
+    on_cpu = []
+    for subject in subjects:
+        if subject.path is None:
+            continue
         entry = entries[subject.name]
-        entry.speed = {**entry.speeds[0], **probe.measure(path, threads=threads)}
+        entry.speed = dict(entry.speeds[0])
+        # They open the file on the CPU: beside another delegate's times they would be its.
+        if "unavailable" not in entry.speed and entry.speed["delegate"] == "cpu":
+            entry.speed |= probe.measure(subject.path, threads=threads)
+            on_cpu.append(subject)
     if plan.sustained_s:
-        with progress("sustained load", len(files) * sustained.BUCKETS) as tick:
-            for subject, _ in files:
+        with progress("sustained load", len(on_cpu) * sustained.BUCKETS) as tick:
+            for subject in on_cpu:
                 entries[subject.name].speed["sustained"] = sustained.measure(
                     subject, seconds=plan.sustained_s, threads=threads, tick=tick
                 )
@@ -160,7 +166,10 @@ def _frames(clips: Sequence[video.Clip], samples: Sequence[Sample]) -> list:
 
 
 def _whole_way(plan: Plan, subjects: Sequence[Subject], entries: Entries, images: list) -> None:
-    ways = pipeline.ways(subjects, threads=plan.settings[0].threads)
+    """In the first setting, as the invoke beside it; not where that cannot run."""
+    running = [s for s in subjects if "unavailable" not in entries[s.name].speed]
+    delegates = {s.name: entries[s.name].speed["delegate"] for s in running if s.path is not None}
+    ways = pipeline.ways(running, threads=plan.settings[0].threads, delegates=delegates)
     frames = pipeline.frames_of(images, count=PIPELINE_FRAMES)
     with progress("whole way", PIPELINE_ROUNDS) as tick:
         measured = pipeline.measure(ways, frames, rounds=PIPELINE_ROUNDS, tick=tick)

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgeseg.errors import EdgesegError
 from edgeseg.metrics import interval
-from edgeseg.runtime.delegates import choose
+from edgeseg.runtime.delegates import Choice, choose
 
 from .subjects import Subject
 
@@ -46,12 +46,16 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Turns:
-    """Invoke times of one subject and setting in ms, float64 (rounds, invokes), or why none."""
+    """Invoke times of one subject and setting in ms, float64 (rounds, invokes), or why none.
+
+    delegate: the one that ran, where the setting has "auto"; else "" or the setting's.
+    """
 
     subject: str
     setting: Setting
     ms: np.ndarray | None
     unavailable: str = ""
+    delegate: str = ""
 
     def rounds(self) -> np.ndarray:
         """The fastest of each round, (rounds,): what else runs on a machine only adds."""
@@ -69,21 +73,23 @@ def measure(
     """
     cases = [(s, setting) for s in subjects if s.path is not None for setting in settings]
     opened = [_open(subject, setting, rounds.warm_up) for subject, setting in cases]
-    running = [index for index, (interpreter, _) in enumerate(opened) if interpreter is not None]
+    running = [index for index, (choice, _) in enumerate(opened) if choice is not None]
     times = np.zeros((len(cases), rounds.rounds, rounds.invokes))
     order = np.random.default_rng(0)
     for number in range(rounds.rounds):
         for index in order.permutation(running):
-            times[index, number] = _turn(opened[index][0], rounds)
+            times[index, number] = _turn(opened[index][0].interpreter, rounds)
         tick()
     return [
-        Turns(subject.name, setting, times[index] if index in running else None, opened[index][1])
-        for index, (subject, setting) in enumerate(cases)
+        Turns(subject.name, setting, None, reason)
+        if choice is None
+        else Turns(subject.name, setting, times[index], delegate=choice.name)
+        for index, ((subject, setting), (choice, reason)) in enumerate(zip(cases, opened))
     ]
 
 
-def _open(subject: Subject, setting: Setting, warm_up: int) -> tuple[Any, str]:
-    """(warm interpreter, "") or (None, the reason)."""
+def _open(subject: Subject, setting: Setting, warm_up: int) -> tuple[Choice | None, str]:
+    """(the delegate with a warm interpreter, "") or (None, the reason)."""
     try:
         data, spec = subject.load()
         choice = choose(data, spec, delegate=setting.delegate, threads=setting.threads)
@@ -95,7 +101,7 @@ def _open(subject: Subject, setting: Setting, warm_up: int) -> tuple[Any, str]:
             interpreter.invoke()
     except EdgesegError as error:
         return None, str(error)
-    return interpreter, ""
+    return choice, ""
 
 
 def _turn(interpreter: Any, rounds: Rounds) -> list[float]:
@@ -115,7 +121,8 @@ def invoke_ms(interpreter: Any) -> float:
 
 def summarise(turns: Turns) -> dict:
     """The `speed` part of a report's entry, in ms and frames a second."""
-    setting = {"threads": turns.setting.threads, "delegate": turns.setting.delegate}
+    delegate = turns.delegate or turns.setting.delegate
+    setting = {"threads": turns.setting.threads, "delegate": delegate}
     if turns.ms is None:
         return {**setting, "unavailable": turns.unavailable}
     p50, p90, p99 = np.percentile(turns.ms, (50, 90, 99))

@@ -269,6 +269,16 @@ def test_a_bad_file_is_told_before_anything_is_measured(run, data, clips, tmp_pa
         assert f"{last}: got a mask of 5x3" in str(result.exception)
 
 
+def test_a_first_setting_that_cannot_run_has_no_figures_of_the_cpu(run, tmp_path):
+    words = ("--only", "speed", "--rounds", 2, "--delegate", "edgetpu", "--delegate", "auto")
+    assert run("person", *words, "-o", tmp_path).exit_code == 0
+    (entry,) = json.loads((tmp_path / "report.json").read_text())["entries"]
+    assert set(entry["speed"]) == {"threads", "delegate", "unavailable"}
+    assert entry["speed"]["delegate"] == "edgetpu"
+    assert entry["speeds"][1]["delegate"] in ("gpu", "cpu")
+    assert entry["speeds"][1]["p50_ms"] > 0
+
+
 def test_what_a_peer_holds_is_given_back(run, data, tmp_path, monkeypatch):
     closed = []
     peer = Subject(
