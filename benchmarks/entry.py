@@ -56,7 +56,7 @@ class Report:
 
     def to_json(self) -> str:
         """JSON text, floats rounded to six digits."""
-        return json.dumps(_rounded(asdict(self)), indent=1) + "\n"
+        return json.dumps(rounded(asdict(self)), indent=1) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> Report:
@@ -94,11 +94,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     os.replace(part, path)
 
 
-def _rounded(value):
+def rounded(value):
+    """The value, of whatever JSON can hold, with all its floats rounded to six digits."""
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,7 +12,19 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from edgeseg.data.folder import Sample
 from edgeseg.errors import InputError
 
-from . import accuracy, filters, groups, machine, pictures, pipeline, probe, speed, sustained, video
+from . import (
+    accuracy,
+    checks,
+    filters,
+    groups,
+    machine,
+    pictures,
+    pipeline,
+    probe,
+    speed,
+    sustained,
+    video,
+)
 from .entry import Entry, Report
 from .peers import peer_subjects
 from .pictures import Case
@@ -51,7 +62,7 @@ def _run(plan: Plan, subjects: Sequence[Subject], *, command: str) -> tuple[Repo
     by_image = groups.read_groups(plan.groups) if plan.groups else {}
     entries = {
         subject.name: Entry(
-            subject.name, subject.kind, subject.note, str(subject.path or ""), _sha256(subject)
+            subject.name, subject.kind, subject.note, str(subject.path or ""), subject.sha256()
         )
         for subject in subjects
     }
@@ -63,7 +74,7 @@ def _run(plan: Plan, subjects: Sequence[Subject], *, command: str) -> tuple[Repo
         entries=list(entries.values()),
     )
     cases: list[Case] = []
-    _check_pairs(plan, subjects, samples, clips)
+    _check(plan, subjects, samples, clips)
     if plan.wants("speed"):
         _networks(plan, subjects, entries)
         _whole_way(plan, subjects, entries, _frames(clips, samples))
@@ -85,27 +96,16 @@ def _run(plan: Plan, subjects: Sequence[Subject], *, command: str) -> tuple[Repo
     return report, cases
 
 
-def _check_pairs(
+def _check(
     plan: Plan, subjects: Sequence[Subject], samples: Sequence[Sample], clips: Sequence[video.Clip]
 ) -> None:
-    """Read all that is to be measured on once: a bad file is told before minutes of measuring."""
-    read: list[Sample] = []
-    if plan.wants("accuracy"):
-        limits = {subject.limit or plan.limit for subject in subjects}
-        parts = [accuracy.subsample(samples, limit) for limit in limits]
-        read += {sample.name: sample for part in parts for sample in part}.values()
-    if plan.wants("video"):
-        read += [frame for clip in clips for frame in clip.frames]
-    if not read:
-        return
-    with progress("reading", len(read)) as tick:
-        for sample in read:
-            sample.read_pair()
-            tick()
-
-
-def _sha256(subject: Subject) -> str:
-    return "" if subject.path is None else hashlib.sha256(subject.path.read_bytes()).hexdigest()
+    """A bad file is told before minutes of measuring, not after."""
+    if plan.wants("accuracy") or plan.wants("video"):
+        checks.check_models(subjects)
+    pairs = checks.pairs(plan, subjects, samples, clips)
+    if pairs:
+        with progress("reading", len(pairs)) as tick:
+            checks.check_pairs(pairs, tick)
 
 
 def gather(plan: Plan) -> list[Subject]:

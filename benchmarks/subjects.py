@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,10 @@ class Subject:
         if self.path is None:
             raise InputError(f"{self.name}: got no model file")
         return load_model(self.path, spec=self.spec)
+
+    def sha256(self) -> str:
+        """Of the model file's bytes, hexadecimal; "" without one."""
+        return "" if self.path is None else hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def predictor(self, *, threads: int = 1) -> Callable[[np.ndarray], Mask]:
         """Image -> bool mask, each image on its own: empty previous mask, no smoothing."""

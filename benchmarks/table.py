@@ -6,12 +6,14 @@ import csv
 import io
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from .entry import Entry, Report
+from .entry import Entry, Report, rounded
 
-TIMES = ("p50_ms", "p90_ms", "p99_ms", "fps")
-SPEED_COLUMNS = ("threads", "delegate", *TIMES, "pipeline_fps", "unavailable")
+ACCURACY_COLUMNS = ("images", "iou", "set_iou", "boundary_f", "precision", "recall")
+TIMES = ("p50_ms", "p90_ms", "p99_ms", "fps", "image_p50_ms")
+WHOLE_WAY = ("pipeline_fps", "pipeline_bare_fps", "load_ms", "memory_mib")
+SPEED_COLUMNS = ("threads", "delegate", *TIMES, *WHOLE_WAY, "unavailable")
 FILTER_COLUMNS = ("flicker", "iou", "boundary_f", "lag_worst", "cost_ms")
 
 
@@ -34,7 +36,7 @@ def row(entry: Entry, names: list[str]) -> dict[str, float | str | None]:
         label = "false_positive_area" if "iou" not in family and family else "iou"
         cells[f"{name}_{label}"] = value_of(family)
     mean = entry.accuracy.get("mean", {})
-    cells |= {key: mean.get(key) for key in ("iou", "boundary_f")}
+    cells |= {key: mean.get(key) for key in ACCURACY_COLUMNS}
     cells |= {key: entry.speed.get(key) for key in SPEED_COLUMNS}
     steady = entry.video_mean.get("default", {})
     cells |= {f"video_{key}": steady.get(key) for key in ("iou", "boundary_f", "flicker", "lag")}
@@ -49,8 +51,8 @@ def rows(report: Report) -> list[dict[str, float | str | None]]:
 
 
 def to_csv(report: Report) -> str:
-    """The rows as CSV text."""
-    table = rows(report)
+    """The rows as CSV text, floats rounded as in report.json."""
+    table = [{key: rounded(value) for key, value in cells.items()} for cells in rows(report)]
     columns = list(dict.fromkeys(column for cells in table for column in cells))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -62,7 +64,8 @@ def to_csv(report: Report) -> str:
 def console_table(report: Report) -> None:
     """Print the figures with a column for each entry: names are long, figures short."""
     table = rows(report)
-    printed = Table("", *[str(cells["name"]) for cells in table])
+    heads = [Column(str(cells["name"]), overflow="fold") for cells in table]
+    printed = Table(Column("", overflow="fold"), *heads)
     for column in dict.fromkeys(column for cells in table for column in cells):
         values = [cells.get(column) for cells in table]
         if column != "name" and any(value is not None for value in values):
@@ -84,4 +87,7 @@ def _print_filters(report: Report) -> None:
 def _text(value: float | str | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    # Three digits of a share, one of a rate: more would not fit beside the other entries.
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

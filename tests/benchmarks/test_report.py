@@ -17,11 +17,13 @@ from edgeseg.benchmarks.compare import Tolerance, not_compared, regressions
 from edgeseg.benchmarks.entry import Entry, Report
 from edgeseg.benchmarks.plots import accuracy_against_latency, family_bars
 from edgeseg.benchmarks.subjects import Subject, with_distinct_names
+from edgeseg.benchmarks.table import ACCURACY_COLUMNS, TIMES, WHOLE_WAY, console_table
 from matplotlib.figure import Figure
 
 from edgeseg.errors import GateFailed, InputError, ModelError
 from edgeseg.runtime.assets import resolve
-from edgeseg.spec import ModelSpec
+from edgeseg.runtime.delegates import EDGETPU_OPERATOR
+from edgeseg.spec import ModelSpec, load_model
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,13 @@ def test_report_csv_and_page(report):
     assert lines[0]["name"] == "person"
     assert float(lines[0]["a_iou"]) >= 0
     assert lines[0]["neg_false_positive_area"] != ""
+    entries = json.loads((report / "report.json").read_text())["entries"]
+    for line, entry in zip(lines, entries, strict=True):
+        for part, columns in (("speed", WHOLE_WAY), ("speed", TIMES)):
+            for column in columns:
+                assert line[column] == str(entry[part].get(column, ""))
+        for column in ACCURACY_COLUMNS:
+            assert line[column] == str(entry["accuracy"]["mean"].get(column, ""))
     page = (report / "report.html").read_text()
     assert hashlib.sha256(resolve("person").read_bytes()).hexdigest() in page
     assert page.count("data:image/png;base64,") == 4
@@ -169,6 +178,21 @@ def test_compare_by_hand():
     worse = regressions(made(0.894, 1.11), old, Tolerance())
     assert [r["figure"] for r in worse] == ["ccp iou", "ratio"]
     assert regressions(made(0.99, 0.5), old, Tolerance()) == []
+
+
+def test_names_and_labels_are_whole_in_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"a-long-name-of-an-entry-{number}" for number in range(8)]
+    accuracy = {"mean": {"images": 3, "iou": 0.5, "precision": 0.123456}}
+    console_table(Report({}, {}, "", "", [Entry(n, "model", accuracy=accuracy) for n in names]))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    heads = [line.split("┃")[2:-1] for line in lines if line.startswith("┃")]
+    assert ["".join(part.strip() for part in parts) for parts in zip(*heads)] == names
+    cells = [line.split("│")[1:3] for line in lines if line.startswith("│")]
+    assert "precision" in "".join(label.strip() for label, _ in cells)
+    assert "0.123" in [figure.strip() for _, figure in cells]
 
 
 def test_ratios_to_different_peers_are_not_compared():
@@ -277,6 +301,15 @@ def test_a_first_setting_that_cannot_run_has_no_figures_of_the_cpu(run, tmp_path
     assert entry["speed"]["delegate"] == "edgetpu"
     assert entry["speeds"][1]["delegate"] in ("gpu", "cpu")
     assert entry["speeds"][1]["p50_ms"] > 0
+
+
+def test_an_edge_tpu_file_has_no_masks_to_measure(run, data, tmp_path):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(b"\0\0\0\0TFL3" + EDGETPU_OPERATOR)
+    path.with_suffix(".json").write_text(load_model(resolve("person"))[1].to_json())
+    result = run(path, "--data", data, "-o", tmp_path / "report")
+    assert isinstance(result.exception, InputError)
+    assert f"{path}: got a file compiled for the Edge TPU" in str(result.exception)
 
 
 def test_what_a_peer_holds_is_given_back(run, data, tmp_path, monkeypatch):
