@@ -23,21 +23,22 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of an entry. kind: the field of Tolerance that applies."""
+    """A figure of an entry. kind: the field of Tolerance. count: of photos or frames."""
 
     name: str
     value: float
     kind: str
     higher_is_better: bool
+    count: int = 0
 
 
 def regressions(new: Report, old: Report, tolerance: Tolerance) -> list[dict]:
     """What of entries and figures in both reports got worse: entry, figure, old, new, tolerance."""
-    before = {entry.name: {f.name: f for f in figures(entry)} for entry in old.entries}
+    before = {(entry.name, f.name, f.count): f for entry in old.entries for f in figures(entry)}
     found = []
     for entry in new.entries:
         for figure in figures(entry):
-            past = before.get(entry.name, {}).get(figure.name)
+            past = before.get((entry.name, figure.name, figure.count))
             if past is None or worsening(figure, past) <= getattr(tolerance, figure.kind):
                 continue
             found.append(
@@ -53,13 +54,16 @@ def regressions(new: Report, old: Report, tolerance: Tolerance) -> list[dict]:
 
 
 def not_compared(new: Report, old: Report) -> list[str]:
-    """Entries and figures of the older report that the new one does not have."""
-    measured = {(entry.name, figure.name) for entry in new.entries for figure in figures(entry)}
+    """Entries and figures of the older report that the new one has not, or of fewer or more images.
+
+    Other photos have other figures: a part of them says nothing of all.
+    """
+    measured = {(entry.name, f.name, f.count) for entry in new.entries for f in figures(entry)}
     return [
         f"{entry.name} {figure.name}"
         for entry in old.entries
         for figure in figures(entry)
-        if (entry.name, figure.name) not in measured
+        if (entry.name, figure.name, figure.count) not in measured
     ]
 
 
@@ -76,15 +80,17 @@ def figures(entry: Entry) -> Iterator[Figure]:
     a busy one, is then no regression.
     """
     for family, values in entry.accuracy.get("families", {}).items():
+        images = values.get("images", 0)
         for key in ("iou", "boundary_f"):
             if key in values:
-                yield Figure(f"{family} {key}", values[key], "share", True)
+                yield Figure(f"{family} {key}", values[key], "share", True, images)
         if "false_positive_area" in values:
             area = values["false_positive_area"]
-            yield Figure(f"{family} false_positive_area", area, "share", False)
+            yield Figure(f"{family} false_positive_area", area, "share", False, images)
     for sequence, values in entry.video.items():
-        yield Figure(f"{sequence} iou", values["iou"], "share", True)
-        yield Figure(f"{sequence} flicker", values["flicker"], "flicker", False)
+        frames = values.get("frames", 0)
+        yield Figure(f"{sequence} iou", values["iou"], "share", True, frames)
+        yield Figure(f"{sequence} flicker", values["flicker"], "flicker", False, frames)
     if "ratio" in entry.speed:
         # Ratios to different peers are different figures.
         to = entry.speed["ratio"].get("to")

@@ -205,6 +205,16 @@ def test_ratios_to_different_peers_are_not_compared():
     assert [r["figure"] for r in regressions(new, old, Tolerance())] == ["ratio to selfie"]
 
 
+def test_figures_of_other_numbers_of_photos_are_not_compared():
+    old, new = made(0.9, 1.0), made(0.5, 1.0)
+    old.entries[0].accuracy["families"]["ccp"]["images"] = 100
+    new.entries[0].accuracy["families"]["ccp"]["images"] = 5
+    assert regressions(new, old, Tolerance()) == []
+    assert not_compared(new, old) == ["m ccp iou", "m ccp boundary_f"]
+    new.entries[0].accuracy["families"]["ccp"]["images"] = 100
+    assert [r["figure"] for r in regressions(new, old, Tolerance())] == ["ccp iou"]
+
+
 def test_reports_that_are_none(tmp_path):
     path = tmp_path / "r.json"
     with pytest.raises(InputError, match="no readable file"):
