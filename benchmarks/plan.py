@@ -55,6 +55,18 @@ class Plan:
             raise InputError("only video: got no folder, expected --video DIR")
         if self.filters and not self.wants("video"):
             raise InputError("filters: got no sequence to run them on, expected --video DIR")
+        for name, part, given in (
+            ("baselines", "accuracy", self.baselines),
+            ("groups", "accuracy", self.groups),
+            ("sustained", "speed", self.sustained_s),
+        ):
+            if given and not self.wants(part):
+                raise InputError(f"{name}: got nothing to measure, {self._missing(part)}")
+
+    def _missing(self, part: str) -> str:
+        if self.only not in ("", part):
+            return f"expected no --only {self.only}"
+        return "expected --data DIR"
 
     def wants(self, part: str) -> bool:
         """True where a part is to be run and has something to run on."""

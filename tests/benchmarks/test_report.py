@@ -353,6 +353,9 @@ def test_refuses_what_it_cannot_run(run, data):
         (("--only", "accuracy"), "expected --data DIR"),
         (("--only", "video", "--video", data / "masks"), "got no sequence"),
         (("nobody",), "expected a .tflite or a bundled model"),
+        (("--baselines",), "baselines: got nothing to measure, expected --data DIR"),
+        (("--only", "speed", "--groups", "g.csv"), "groups: got nothing to measure"),
+        (("--only", "accuracy", "--data", data, "--sustained", 1), "expected no --only accuracy"),
     ):
         result = run(*arguments)
         assert isinstance(result.exception, InputError)
