@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edgeseg.data.folder import Sample
+from edgeseg.data.folder import Sample, check_any_foreground
 from edgeseg.errors import InputError
 from edgeseg.runtime.delegates import EDGETPU_OPERATOR
 
@@ -39,7 +39,13 @@ def pairs(
 
 
 def check_pairs(samples: Sequence[Sample], tick: Tick) -> None:
-    """Read all; InputError for the first that is unreadable or whose mask has another size."""
+    """Read all; InputError for the first that is unreadable or whose mask has another size.
+
+    And for masks that have no foreground because their values are numbers of classes.
+    """
+    highest = 0
     for sample in samples:
-        sample.read_pair()
+        _, mask = sample.read_pair()
+        highest = max(highest, int(mask.max()))
         tick()
+    check_any_foreground(highest)

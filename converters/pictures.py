@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgeseg.data.folder import check_range, images_in
+from edgeseg.data.folder import check_range, check_size, images_in, read_soft
 from edgeseg.data.verify import check_complete
 from edgeseg.errors import InputError
 from edgeseg.file_names import opencv_name
@@ -114,9 +114,8 @@ def _read(path: Path, masks: Path | None) -> Picture:
 def _truth(path: Path, frame: np.ndarray) -> np.ndarray:
     if not path.exists():
         return np.zeros(frame.shape[:2], bool)
-    mask = cv2.imread(opencv_name(path), cv2.IMREAD_GRAYSCALE)
-    if mask is None or mask.shape != frame.shape[:2]:
-        raise InputError(f"{path}: got no readable mask of its image's size")
+    mask = read_soft(path)
+    check_size(mask, frame, path)
     check_range(mask, path)
     return mask > 127
 

@@ -16,6 +16,8 @@ from ..file_names import opencv_name
 TINGE = 2
 # Share of a mask, of which more at 1 and none above are a foreground.
 LEAST_OF_ONES = 0.001
+# What is above it is foreground.
+THRESHOLD = 127
 # Family of whatever has no prefix: one for all, not one for each.
 UNNAMED = "photos"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -140,6 +142,20 @@ def check_range(mask: np.ndarray, path: Path) -> None:
         raise InputError(
             f"{path}: got a mask of 0 and 1, expected 0 for the background to 255 for the "
             "foreground; multiply it by 255"
+        )
+
+
+def check_any_foreground(highest: int) -> None:
+    """Raise InputError where no mask of all has a foreground, though they hold something.
+
+    highest: of the values of all masks. One mask alone may be a soft one of nobody; all of
+    them are numbers of classes or objects, which as 0 to 255 would be empty.
+    """
+    if 0 < highest <= THRESHOLD:
+        raise InputError(
+            f"data: got masks whose values are {highest} at most, expected 0 for the background to "
+            "255 for the foreground; a labels.txt beside images/ and masks/ tells which number is "
+            "which class"
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .dataset import Dataset, found, pair
-from .folder import read_grey
+from .folder import check_range, read_grey
 
 LABELS = ("cell", "membrane")
 PALETTE = ((70, 90, 150), (250, 200, 60))
@@ -24,4 +24,6 @@ def read_isbi(root: str | Path, *, split: str = "train") -> Dataset:
 
 def decode(path: Path) -> np.ndarray:
     """uint8 (H, W): 1 on membranes."""
-    return (read_grey(path) < 128).astype(np.uint8)
+    values = read_grey(path)
+    check_range(values, path)
+    return (values < 128).astype(np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import Dataset, found, pair
-from .folder import read_grey
+from .folder import check_range, read_grey
 
 LABELS = ("background", "tumour")
 PALETTE = ((0, 0, 0), (230, 60, 60))
@@ -30,4 +30,6 @@ def read_lgg(root: str | Path, *, split: str = "") -> Dataset:
 
 def decode(path: Path) -> np.ndarray:
     """uint8 (H, W): 1 in the tumour."""
-    return (read_grey(path) > 127).astype(np.uint8)
+    values = read_grey(path)
+    check_range(values, path)
+    return (values > 127).astype(np.uint8)

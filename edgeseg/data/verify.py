@@ -15,7 +15,7 @@ from ..complete import cut_off
 from ..errors import InputError
 from ..file_names import opencv_name
 from .dataset import IGNORE, UNKNOWN, Dataset, Labelled
-from .folder import IMAGE_SUFFIXES, Problem, Sample
+from .folder import IMAGE_SUFFIXES, Problem, Sample, check_any_foreground
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,19 @@ def find_problems(
     """Bad samples by image path; read before the first training step.
 
     classes: number of classes of `Labelled` samples, None for soft binary masks.
+    Raises InputError for soft masks without a foreground in any of them.
     """
     problems = {}
+    highest = 0
     for sample, seen in zip(samples, _in_threads(lambda s: _examine(s, classes), samples, workers)):
         if seen.problem is not None:
             problems[sample.image] = seen.problem
+        if seen.counts is not None:
+            highest = max(highest, int(np.flatnonzero(seen.counts)[-1]))
         if progress:
             progress()
+    if classes is None:
+        check_any_foreground(highest)
     return problems
 
 

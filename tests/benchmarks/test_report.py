@@ -102,6 +102,15 @@ def test_only_one_part(run, data, tmp_path):
     assert not entry["speed"]
 
 
+def test_masks_that_are_all_numbers_are_refused(run, tmp_path):
+    for kind, value in (("images", 90), ("masks", 3)):
+        (tmp_path / kind).mkdir()
+        cv2.imwrite(str(tmp_path / kind / "a_0.png"), np.full((16, 16), value, np.uint8))
+    result = run("person", "--data", tmp_path, "--only", "accuracy", "-o", tmp_path / "report")
+    assert isinstance(result.exception, InputError)
+    assert "got masks whose values are 3 at most, expected 0" in str(result.exception)
+
+
 def test_compare_in_the_command(run, data, report, tmp_path):
     old = json.loads((report / "report.json").read_text())
     old["entries"][0]["accuracy"]["families"]["neg"]["false_positive_area"] = -0.5

@@ -267,6 +267,14 @@ def test_unreadable_pictures_are_named(tmp_path):
         read_pictures(tmp_path / "nowhere", limit=1)
 
 
+def test_masks_in_colours_are_refused(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "0.png"), np.full((16, 16, 3), (0, 0, 255), np.uint8))
+    with pytest.raises(InputError, match=r"0\.png: got a mask in colours"):
+        read_pictures(tmp_path, limit=1)
+
+
 def test_masks_of_zero_and_one_and_clips_of_several_sizes_are_refused(tmp_path):
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()

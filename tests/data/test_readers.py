@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeseg.data import isbi, lgg
 from edgeseg.data.coco import colours
 from edgeseg.data.dataset import IGNORE, UNKNOWN
 from edgeseg.data.folder import images_in, read_pairs
@@ -188,6 +189,15 @@ def test_binary_masks_that_would_read_as_empty_are_refused(coloured, mask, messa
     cv2.imwrite(str(coloured / "masks/a.png"), opaque)
     np.testing.assert_array_equal(sample.read_mask(), HALF)
     np.testing.assert_array_equal(labelled.read_labels(), HALF // 255)
+
+
+@pytest.mark.parametrize("decode", [isbi.decode, lgg.decode])
+def test_masks_of_0_and_1_are_refused_by_every_reader_of_two_classes(tmp_path, decode):
+    cv2.imwrite(str(tmp_path / "a.png"), HALF // 255)
+    with pytest.raises(InputError, match="a mask of 0 and 1, expected 0"):
+        decode(tmp_path / "a.png")
+    cv2.imwrite(str(tmp_path / "a.png"), HALF)
+    assert decode(tmp_path / "a.png").sum() == 8
 
 
 def test_binary_masks_that_a_lossy_format_has_tinged_are_grey(coloured):

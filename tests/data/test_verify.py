@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from edgeseg.commands import dataset as command
 from edgeseg.data import verify as checks
+from edgeseg.data.folder import Sample
 from edgeseg.data.readers import read_dataset
 from edgeseg.data.sheet import contact_sheet, overlay
 from edgeseg.data.verify import find_problems, verify
@@ -59,6 +60,23 @@ def test_ids_beyond_the_classes_are_named(data_root):
     problems = find_problems(samples, classes=5)
     assert "unknown class ids [5, 6, 8, 9]" in str(problems[samples[0].image])
     assert find_problems(samples, classes=11) == {}
+
+
+@pytest.mark.parametrize(("values", "fails"), [((0, 2), True), ((0, 0), False), ((3, 200), False)])
+def test_masks_of_numbers_are_no_soft_ones(tmp_path, values, fails):
+    samples = []
+    for index, value in enumerate(values):
+        mask = np.zeros((8, 8), np.uint8)
+        mask[:4] = value
+        image, path = tmp_path / f"{index}.png", tmp_path / f"{index}_mask.png"
+        cv2.imwrite(str(image), np.zeros((8, 8, 3), np.uint8))
+        cv2.imwrite(str(path), mask)
+        samples.append(Sample(image, path))
+    if not fails:
+        assert find_problems(samples, classes=None) == {}
+        return
+    with pytest.raises(InputError, match=r"values are 2 at most, expected 0 .* a labels\.txt"):
+        find_problems(samples, classes=None)
 
 
 def test_one_file_of_all_masks_is_not_read_for_each_image(data_root, monkeypatch):
