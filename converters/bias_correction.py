@@ -18,7 +18,7 @@ import numpy as np
 
 from edgeseg.errors import require
 
-from .graph import Model
+from .graph import Model, all_layers
 
 LEVELS = 127
 CORRECTED = ("Conv2D", "DepthwiseConv2D")
@@ -34,19 +34,10 @@ def bias_corrected(model: Model, tensors: Sequence[np.ndarray]) -> Model:
     keras = _keras_of(model)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    layers = [layer for layer in _all_layers(copy) if type(layer).__name__ in CORRECTED]
+    layers = [layer for layer in all_layers(copy) if type(layer).__name__ in CORRECTED]
     for layer, mean in _mean_inputs(copy, layers, tensors):
         _correct(layer, _shift(layer, mean))
     return copy
-
-
-def _all_layers(model: Model) -> list[Any]:
-    """The layers of a network and of the networks among them, each once."""
-    found: dict[int, Any] = {}
-    for layer in model.layers:
-        inner = _all_layers(layer) if hasattr(layer, "layers") else [layer]
-        found |= {id(one): one for one in inner}
-    return list(found.values())
 
 
 def _keras_of(model: Model) -> ModuleType:

@@ -28,6 +28,15 @@ def concrete_function(model: Model, spec: ModelSpec) -> Any:
     return function.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="image"))
 
 
+def all_layers(model: Model) -> list[Any]:
+    """The layers of a network and of the networks among them, each once."""
+    found: dict[int, Any] = {}
+    for layer in model.layers:
+        inner = all_layers(layer) if hasattr(layer, "get_layer") else [layer]
+        found |= {id(one): one for one in inner}
+    return list(found.values())
+
+
 def check_input(model: Model, shape: tuple[int, ...]) -> None:
     """Raise InputError unless the model takes tensors of `shape`."""
     got = tuple(model.input_shape)

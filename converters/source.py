@@ -20,7 +20,7 @@ from edgeseg.spec import ModelSpec, flatbuffer, load_model, read_entries
 
 from .flatgraph import Graph, read_graph
 from .flatwrite import with_static_batch
-from .graph import Model, concrete_function, predictor
+from .graph import Model, all_layers, concrete_function, predictor
 
 Predict = Callable[[np.ndarray], np.ndarray]
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -220,7 +220,7 @@ def load_keras(path: Path) -> Model:
 
 def _check_precision(model: Model, path: Path) -> None:
     """Raise ModelError for layers of mixed precision, whose operators TFLite does not have."""
-    low = {layer.compute_dtype for layer in model.layers} & {"float16", "bfloat16"}
+    low = {layer.compute_dtype for layer in all_layers(model)} & {"float16", "bfloat16"}
     if low:
         raise ModelError(
             f"{path}: got layers that compute in {' and '.join(sorted(low))}, expected float32; "

@@ -99,6 +99,9 @@ def test_what_else_a_tflite_carries_is_kept(tmp_path, frames):
 def test_mixed_precision_is_named(tmp_path, policy):
     inputs = keras.Input((8, 8, 3))
     layer = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid", dtype=policy)
+    nested = keras.Model(inputs, keras.Model(inputs, layer(inputs))(inputs))
+    with pytest.raises(ModelError, match="layers that compute in b?float16, expected float32"):
+        load_source(stored(nested, tmp_path))
     path = stored(keras.Model(inputs, layer(inputs)), tmp_path)
     with pytest.raises(ModelError, match="layers that compute in b?float16, expected float32"):
         load_source(path)
