@@ -11,7 +11,7 @@ import re
 JPEG_BEGIN, JPEG_END = b"\xff\xd8", 0xD9
 PNG_BEGIN, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 # Within the picture's data a 0xff is followed by 0, or by the number of a restart.
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 
 
 def cut_off(data: bytes) -> str | None:
