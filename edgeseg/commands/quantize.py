@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..errors import require
 from ..spec import ModelSpec
+from ..training.checking import check_files
 from ..training.config import TrainConfig
 from ..training.record import describe, write_text
 from ..training.task import Task
@@ -33,7 +34,7 @@ def quantize_run(
     from ..converters.int8 import convert_int8
     from ..training import finetune, qat
 
-    task = make_task(config, root, skip_bad=skip_bad)
+    task = _checked_task(config, root, skip_bad=skip_bad, console=console)
     config = task.config
     model = finetune.float_model(config, folder)
     spec = task.spec(config.stages[-1].size)
@@ -83,7 +84,7 @@ def prune_run(
     from ..models.weights import save_weights
     from ..training import finetune, pruning
 
-    task = make_task(config, root, skip_bad=skip_bad)
+    task = _checked_task(config, root, skip_bad=skip_bad, console=console)
     config = task.config
     model = finetune.float_model(config, folder)
     spec = task.spec(config.stages[-1].size)
@@ -107,6 +108,13 @@ def prune_run(
     write_text(out / "scores.json", json.dumps(scores, indent=1))
     console.print(comparison(scores))
     return scores
+
+
+def _checked_task(config: TrainConfig, root: Path, *, skip_bad: bool, console: Console) -> Task:
+    """The run's task; a file that cannot be read is named or left out before hours are lost."""
+    task = make_task(config, root, skip_bad=skip_bad)
+    check_files(task, workers=task.config.data.workers, skip_bad=skip_bad, console=console)
+    return task
 
 
 def comparison(scores: dict[str, Scores]) -> Table:

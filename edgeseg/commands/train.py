@@ -53,6 +53,11 @@ def register(app: typer.Typer) -> None:
             raise InputError("--quantize, --prune, --measure: got several, expected one at a time")
         if resume and (quantize or prune or measure):
             raise InputError("--resume: got it with a run that is finished, expected none")
+        if devices > 1 and (quantize or prune):
+            raise InputError(
+                f"--devices: got {devices} with --quantize or --prune, expected none: "
+                "they fine-tune on one"
+            )
         settings = load_config(config)
         folder = output or Path("runs") / settings.name
         check_folder(folder)
@@ -60,7 +65,7 @@ def register(app: typer.Typer) -> None:
         if measure:
             from ..training.speed import measure_speed
 
-            measure_speed(settings, root=root, console=console, devices=devices)
+            measure_speed(settings, root=root, console=console, devices=devices, skip_bad=skip_bad)
         elif quantize:
             from .quantize import quantize_run
 

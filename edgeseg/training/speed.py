@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import require
+from .checking import check_files
 from .config import TrainConfig
 from .devices import make_devices
 from .optimizer import make_optimizer
@@ -23,18 +24,26 @@ WARM_UP = 2
 
 
 def measure_speed(
-    config: TrainConfig, *, root: Path, console: Console, devices: int = 1
+    config: TrainConfig,
+    *,
+    root: Path,
+    console: Console,
+    devices: int = 1,
+    skip_bad: bool = False,
 ) -> dict[str, float]:
     """Print and return images/s of the largest stage's pipeline and of its training step.
 
-    devices: how many share each batch.
+    devices: how many share each batch. skip_bad: read all files once and leave those out
+    that cannot be read.
 
     The pipeline runs with the configuration's workers and without a step beside it;
     files are read in the warm-up and stay in memory where `data.cache` is on.
     """
     keras = require("keras", extra="train")
     shared = make_devices(keras, devices)
-    task = make_task(config, root)
+    task = make_task(config, root, skip_bad=skip_bad)
+    if skip_bad:
+        check_files(task, workers=config.data.workers, skip_bad=True, console=console)
     config, stage = task.config, max(config.stages, key=lambda s: s.size[0] * s.size[1])
     shared.check_batch(stage.batch)
     with shared.scope():

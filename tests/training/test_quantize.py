@@ -219,6 +219,27 @@ def test_a_mask_that_the_loss_enlarges_is_fine_tuned(write_discs, tmp_path):
     assert len(losses) == 3
 
 
+@pytest.mark.parametrize("verb", [quantize_run, prune_run])
+def test_files_that_cannot_be_read_are_named_first_or_left_out(
+    config, shapes, tmp_path, monkeypatch, verb
+):
+    (shapes / "train/images/3.png").write_bytes(b"no image")
+    options = {"root": tmp_path, "console": CONSOLE}
+    # There is no float run yet: bad files are told before it is missed.
+    with pytest.raises(InputError, match=r"got 1 bad files, the first .*3\.png.*--skip-bad"):
+        verb(config, tmp_path / "run", skip_bad=False, **options)
+    monkeypatch.setattr("edgeseg.training.finetune.float_model", lambda *_: None)
+
+    def validate(task, *_):
+        raise StopIteration([sample.name for sample in task.samples()])
+
+    monkeypatch.setattr("edgeseg.commands.quantize._validate", validate)
+    with pytest.raises(StopIteration) as reached:
+        verb(config, tmp_path / "run", skip_bad=True, **options)
+    train = [name for name in "0123456789" if name != "3"]
+    assert sorted(reached.value.value) == sorted([*train, *"0123"])
+
+
 def test_without_a_float_run_there_is_nothing_to_quantize(config, tmp_path):
     with pytest.raises(InputError, match="weights.npz: got no weights"):
         quantize_run(config, tmp_path / "x", root=tmp_path, skip_bad=False, console=CONSOLE)

@@ -42,3 +42,15 @@ def test_a_batch_that_does_not_split_is_refused(config, tmp_path):
         speed.measure_speed(
             load_config(config), root=tmp_path, console=Console(quiet=True), devices=99
         )
+
+
+def test_files_that_cannot_be_read_are_left_out(config, tmp_path, monkeypatch):
+    options = {"root": tmp_path, "console": Console(quiet=True)}
+
+    def leave_out(task, *, skip_bad, **_):
+        raise StopIteration(skip_bad)
+
+    monkeypatch.setattr(speed, "check_files", leave_out)
+    with pytest.raises(StopIteration) as reached:
+        speed.measure_speed(load_config(config), skip_bad=True, **options)
+    assert reached.value.value is True
