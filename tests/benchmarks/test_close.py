@@ -1,10 +1,15 @@
 """Close crops: where they are cut, what is left out, what is written."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+import typer
+from edgeseg.benchmarks import close
 from edgeseg.benchmarks.accuracy import read_folders
 from edgeseg.benchmarks.close import close_window, write_close
+from typer.testing import CliRunner
 
 from edgeseg.errors import InputError
 
@@ -33,6 +38,14 @@ def test_of_others_three_quarters():
 def test_the_largest_person_is_looked_at():
     mask = person(400, 400, (40, 20, 300, 80)) | person(400, 400, (100, 300, 100, 40))
     assert close_window(mask) == close_window(person(400, 400, (40, 20, 300, 80)))
+    # The other one begins higher up, and is the first that is found.
+    other = person(400, 400, (0, 300, 60, 60)) | person(400, 400, (90, 20, 300, 80))
+    assert close_window(other) == close_window(person(400, 400, (90, 20, 300, 80)))
+
+
+def test_foreground_begins_at_128():
+    mask = person(400, 300, (40, 100, 300, 80))
+    assert close_window(np.where(mask, 128, 127).astype(np.uint8)) == close_window(mask)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +85,15 @@ def test_a_folder_for_the_benchmark(tmp_path):
     with pytest.raises(InputError, match="got no photo of somebody"):
         write_close(source, tmp_path / "none", families=("neg",))
     assert not list(tmp_path.glob("none*"))
+
+
+def test_the_program_reads_its_options(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        close, "write_close", lambda *words, **options: calls.append((words, options))
+    )
+    app = typer.Typer()
+    app.command()(close._command)
+    result = CliRunner().invoke(app, ["photos", "-o", "new", "--family", "a", "--family", "b"])
+    assert result.exit_code == 0, result.output
+    assert calls == [((Path("photos"), Path("new")), {"families": ("a", "b")})]

@@ -246,6 +246,9 @@ def test_groups_by_hand(tmp_path):
     assert found["pose"]["largest_gap"]["iou"] == pytest.approx(0.3)
     assert found["pose"]["largest_gap"]["worst"] == "stand"
     assert set(found["device"]["groups"]) == {"phone"}
+    # A spreadsheet marks UTF-8 by a first character of its own.
+    table.write_text("image,pose\n1.jpg,sit\n", encoding="utf-8-sig")
+    assert groups.read_groups(table) == {"1": {"pose": "sit"}}
     table.write_text("name,pose\n")
     with pytest.raises(InputError, match="expected image and one or more attributes"):
         groups.read_groups(table)
