@@ -1,4 +1,6 @@
-"""Load time and memory of a model, in a process of its own: `python -m edgeseg.benchmarks.probe`.
+"""Load time and memory of a model, in a process of its own.
+
+    python -m edgeseg.benchmarks.probe MODEL.tflite THREADS
 
 Memory is that of the process at its highest less what it had before the model,
 so that the interpreter package and the libraries do not count.
@@ -6,6 +8,7 @@ so that the interpreter package and the libraries do not count.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import json
@@ -17,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeseg.errors import EdgesegError
+from edgeseg.runtime.console import exit_code_of
 from edgeseg.runtime.interpreter import PACKAGES, Interpreter
 
 LOADS = 5
@@ -32,7 +36,7 @@ def measure(path: Path, *, threads: int) -> dict[str, float | None]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise EdgesegError(f"{path}: could not be probed ({reason})")
+        raise EdgesegError(f"{path}: could not be probed ({reason.removeprefix('edgeseg: ')})")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -83,5 +87,17 @@ def _import_package() -> None:
             return
 
 
+def _main() -> int:
+    # Not typer, whose memory would hide that of a small model.
+    parser = argparse.ArgumentParser(
+        prog="python -m edgeseg.benchmarks.probe", description="Load time and memory of a model."
+    )
+    parser.add_argument("model", type=Path, help="a .tflite file")
+    parser.add_argument("threads", type=int, help="of the CPU kernels")
+    given = parser.parse_args()
+    print(json.dumps(probe(given.model, threads=given.threads)))
+    return 0
+
+
 if __name__ == "__main__":
-    print(json.dumps(probe(Path(sys.argv[1]), threads=int(sys.argv[2]))))
+    sys.exit(exit_code_of(_main))

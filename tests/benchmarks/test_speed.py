@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from edgeseg.benchmarks import pipeline, probe, speed, sustained
 from edgeseg.benchmarks.speed import Rounds, Setting, Turns
 from edgeseg.benchmarks.subjects import model_subjects
+
+from edgeseg.errors import EdgesegError
 
 
 def turns(name, ms):
@@ -134,6 +139,17 @@ def test_probe_runs_in_a_process_of_its_own():
     found = probe.measure(subject.path, threads=1)
     assert found["load_ms"] > 0
     assert found["memory_mib"] is None or found["memory_mib"] > 0
+
+
+def test_probe_says_what_is_wrong_in_one_line(tmp_path):
+    (tmp_path / "no.tflite").write_bytes(b"nothing")
+    with pytest.raises(EdgesegError, match=r"no\.tflite: could not be probed \(model: got no TFL"):
+        probe.measure(tmp_path / "no.tflite", threads=1)
+    command = [sys.executable, "-m", "edgeseg.benchmarks.probe"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "the following arguments are required: model, threads" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_sustained_load_has_a_time_for_every_stretch():
