@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgeseg.data.folder import check_range, check_size, images_in, read_soft
+from edgeseg.data.folder import check_range, check_size, images_in, mask_in, read_soft
 from edgeseg.data.verify import check_complete
 from edgeseg.errors import InputError
 from edgeseg.file_names import opencv_name
@@ -41,9 +41,10 @@ def read_pictures(folder: str | Path, *, limit: int, avoid: Collection[Path] = (
     """At most `limit` images of a folder, evenly spread over its names, with their masks.
 
     folder: holds images itself or in a subfolder `images`. A mask has the image's
-    name, as PNG, in a folder `masks` beside `images`; without that folder no mask
-    is known, and one missing in it is an empty mask. avoid: files that are taken
-    only where no others are left. Images are scaled down to a longer side of PHOTO_SIDE.
+    name, as PNG, in a folder `masks` beside `images`; without that folder, or with a
+    labels.txt beside both or above, no mask is known, and one missing in it is an empty
+    mask. avoid: files that are taken only where no others are left. Images are scaled down to
+    a longer side of PHOTO_SIDE.
     Raises InputError where there are no images or one cannot be read or is cut off.
     """
     paths, masks = _paths(Path(folder))
@@ -98,7 +99,10 @@ def read_clip(folder: str | Path, *, limit: int, side: int = 640) -> list[Pictur
 def _paths(folder: Path) -> tuple[list[Path], Path | None]:
     images = folder / "images" if (folder / "images").is_dir() else folder
     masks = images.parent / "masks"
-    return images_in(images), masks if images.name == "images" and masks.is_dir() else None
+    # Masks of classes are not compared with, and their values are no 0 to 255.
+    classes = any((folder / "labels.txt").is_file() for folder in list(masks.parents)[:2])
+    known = images.name == "images" and masks.is_dir() and not classes
+    return images_in(images), masks if known else None
 
 
 def _read(path: Path, masks: Path | None) -> Picture:
@@ -106,9 +110,8 @@ def _read(path: Path, masks: Path | None) -> Picture:
     image = cv2.imread(opencv_name(path), cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"{path}: got no readable image")
-    return Picture(
-        path, image, None if masks is None else _truth(masks / f"{path.stem}.png", image)
-    )
+    truth = None if masks is None else _truth(mask_in(masks, path.stem), image)
+    return Picture(path, image, truth)
 
 
 def _truth(path: Path, frame: np.ndarray) -> np.ndarray:

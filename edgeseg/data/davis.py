@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .dataset import Dataset, found, pair
+from .folder import is_image, mask_in
 from .indexed_png import read_indexed
 
 LABELS = ("background", "object")
@@ -24,22 +25,22 @@ def read_davis(root: str | Path, *, split: str = "") -> Dataset:
     """
     root = Path(root)
     if (root / "JPEGImages").is_dir():
-        images = found(root / "JPEGImages", f"*/{split}*/*.jpg")
-        samples, problems = pair(images, _annotation, decode)
+        images = found(root / "JPEGImages", f"*/{split}*/*")
+        samples, problems = pair(filter(is_image, images), _annotation, decode)
     else:
-        pattern = "images/*.jpg" if (root / "images").is_dir() else f"{split}*/images/*.jpg"
-        samples, problems = pair(found(root, pattern), _beside, decode)
+        pattern = "images/*" if (root / "images").is_dir() else f"{split}*/images/*"
+        samples, problems = pair(filter(is_image, found(root, pattern)), _beside, decode)
     return Dataset(f"davis {split}".strip(), samples, LABELS, PALETTE, problems)
 
 
 def _annotation(image: Path) -> Path:
     sequence, resolution = image.parent, image.parent.parent
     base = resolution.parent.parent / "Annotations" / resolution.name
-    return base / sequence.name / f"{image.stem}.png"
+    return mask_in(base / sequence.name, image.stem)
 
 
 def _beside(image: Path) -> Path:
-    return image.parent.parent / "masks" / f"{image.stem}.png"
+    return mask_in(image.parent.parent / "masks", image.stem)
 
 
 def decode(path: Path) -> np.ndarray:

@@ -159,6 +159,15 @@ def check_any_foreground(highest: int) -> None:
         )
 
 
+def mask_in(folder: Path, name: str) -> Path:
+    """The file in `folder` with the mask of the image `name`, there or not.
+
+    Its suffix is .png, or .PNG where only that is there, as some cameras' programs write it.
+    """
+    mask, loud = folder / f"{name}.png", folder / f"{name}.PNG"
+    return loud if not mask.exists() and loud.exists() else mask
+
+
 def images_in(folder: str | Path) -> list[Path]:
     """Image files of a folder, sorted by name. InputError where there are none.
 
@@ -167,16 +176,16 @@ def images_in(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: got no such folder, expected one with images")
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and not path.is_dir()
-    )
+    found = sorted(path for path in folder.iterdir() if is_image(path))
     if not found:
         raise InputError(f"{folder}: got no images, expected {', '.join(IMAGE_SUFFIXES)}")
     return found
+
+
+def is_image(path: Path) -> bool:
+    """Whether it is named as an image, and is neither hidden nor a folder."""
+    suffix, hidden = path.suffix.lower(), path.name.startswith(".")
+    return suffix in IMAGE_SUFFIXES and not hidden and not path.is_dir()
 
 
 def read_pairs(
@@ -200,7 +209,7 @@ def read_pairs(
     samples: list[Sample] = []
     folder = Path(root) / "masks" if masks is None else Path(masks)
     for image in images_in(Path(root) / "images"):
-        mask = folder / f"{image.stem}.png"
+        mask = mask_in(folder, image.stem)
         sample = Sample(image, mask if mask.exists() else None)
         if image.stem in leave_out or (families and not sample.is_of(families)):
             continue

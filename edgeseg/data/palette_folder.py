@@ -9,7 +9,7 @@ binary: values above 127 are foreground.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,17 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import IGNORE, UNKNOWN, Colour, Dataset, Labelled, check_count
-from .folder import IMAGE_SUFFIXES, Problem, check_range, images_in, read_soft, read_values
+from .folder import (
+    THRESHOLD,
+    Problem,
+    check_any_foreground,
+    check_range,
+    images_in,
+    is_image,
+    mask_in,
+    read_soft,
+    read_values,
+)
 from .indexed_png import png_palette, read_coloured
 
 BINARY = ("background", "foreground"), ((0, 0, 0), (64, 200, 120))
@@ -28,9 +38,16 @@ def read_folder(root: str | Path, *, split: str = "") -> Dataset:
     """`root`/SPLIT/images with `root`/SPLIT/masks, file names equal up to the suffix.
 
     Files whose name begins with `neg_` or `object_` need no mask: it is empty.
-    Raises InputError for the folder of a split whose labels.txt lies beside it.
+    Raises InputError for the folder of a split whose labels.txt lies beside it, and for a folder
+    of splits without `split`.
     """
     folder = Path(root) / split
+    if not split and not (folder / "images").is_dir():
+        splits = sorted(path.parent.name for path in folder.glob("*/images"))
+        if splits:
+            raise InputError(
+                f"{root}: got the splits {', '.join(splits)}, expected one of them as --split"
+            )
     file = next(
         (f / "labels.txt" for f in (folder, Path(root)) if (f / "labels.txt").is_file()), None
     )
@@ -45,7 +62,7 @@ def read_folder(root: str | Path, *, split: str = "") -> Dataset:
     samples, problems = [], []
     images = images_in(folder / "images")
     for image in images:
-        mask = folder / "masks" / f"{image.stem}.png"
+        mask = mask_in(folder / "masks", image.stem)
         if mask.is_file():
             samples.append(Labelled(image, mask, decode))
         elif image.stem.split("_")[0] in NEGATIVES:
@@ -58,7 +75,7 @@ def read_folder(root: str | Path, *, split: str = "") -> Dataset:
 
 def _passed_over(folder: Path, images: list[Path]) -> Iterator[Problem]:
     """A line for each kind of file that is not read, or read twice, with the first of them."""
-    below = [p for p in (folder / "images").glob("*/**/*") if p.suffix.lower() in IMAGE_SUFFIXES]
+    below = [path for path in (folder / "images").glob("*/**/*") if is_image(path)]
     if below:
         yield Problem(
             folder / "images",
@@ -66,7 +83,8 @@ def _passed_over(folder: Path, images: list[Path]) -> Iterator[Problem]:
             "them beside the others, they are passed over",
         )
     stems = Counter(image.stem for image in images)
-    if alone := sorted(m for m in (folder / "masks").glob("*.png") if m.stem not in stems):
+    masks = [path for path in (folder / "masks").glob("*") if is_image(path)]
+    if alone := sorted(mask for mask in masks if mask.stem not in stems):
         yield Problem(
             folder / "masks",
             f"got {len(alone)} masks without an image, the first {alone[0].name}; they are "
@@ -118,7 +136,16 @@ def decode_binary(path: Path) -> np.ndarray:
     """uint8 (H, W): 1 where the mask is above 127."""
     values = read_soft(path)
     check_range(values, path)
-    return (values > 127).astype(np.uint8)
+    return (values > THRESHOLD).astype(np.uint8)
+
+
+def check_not_all_empty(samples: Iterable[Labelled]) -> None:
+    """Raise InputError where binary masks are empty only because they hold numbers of classes.
+
+    samples: those of a data set in which no mask shows the foreground.
+    """
+    binary = (s.mask for s in samples if s.mask is not None and s.decode is decode_binary)
+    check_any_foreground(max((int(read_soft(mask).max()) for mask in binary), default=0))
 
 
 def decode_classes(

@@ -36,6 +36,8 @@ SIGNS = (
     ("JPEGImages", "davis"),
     ("images", "folder"),
     ("labels.txt", "folder"),
+    ("train/images", "folder"),
+    ("val/images", "folder"),
     ("*/images", "davis"),
 )
 

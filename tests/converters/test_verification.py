@@ -275,6 +275,17 @@ def test_masks_in_colours_are_refused(tmp_path):
         read_pictures(tmp_path, limit=1)
 
 
+@pytest.mark.parametrize("place", [".", ".."])
+def test_masks_of_classes_are_not_compared_with(tmp_path, place):
+    for name in ("images", "masks"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        pixels = np.full((16, 16, 3), (0, 0, 255), np.uint8)
+        cv2.imwrite(str(tmp_path / "train" / name / "0.png"), pixels)
+    (tmp_path / "train" / place / "labels.txt").write_text("ground 0 0 0\ndog 255 0 0\n")
+    [picture] = read_pictures(tmp_path / "train", limit=1)
+    assert picture.truth is None
+
+
 def test_masks_of_zero_and_one_and_clips_of_several_sizes_are_refused(tmp_path):
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()

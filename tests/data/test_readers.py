@@ -200,6 +200,37 @@ def test_masks_of_0_and_1_are_refused_by_every_reader_of_two_classes(tmp_path, d
     assert decode(tmp_path / "a.png").sum() == 8
 
 
+def test_files_as_cameras_and_desktops_leave_them(coloured):
+    (coloured / "labels.txt").unlink()
+    image = np.full((4, 4, 3), 90, np.uint8)
+    cv2.imwrite(str(coloured / "images/b c.jpg"), image)
+    (coloured / "images/b c.jpg").rename(coloured / "images/b c.JPG")
+    cv2.imwrite(str(coloured / "masks/b c.png"), HALF)
+    (coloured / "masks/b c.png").rename(coloured / "masks/b c.PNG")
+    for name in ("images/._b c.JPG", "masks/._b c.png", "masks/Thumbs.db"):
+        (coloured / name).write_bytes(b"\0\5\x16\7")
+    for samples in (
+        read_dataset("folder", coloured).samples,
+        read_dataset("davis", coloured.parent, split=coloured.name).samples,
+        read_pairs(coloured),
+    ):
+        [sample] = [sample for sample in samples if sample.name == "b c"]
+        assert len(samples) == 2
+        np.testing.assert_array_equal(sample.read_mask(), HALF)
+    assert read_dataset("folder", coloured).notes == ()
+
+
+def test_a_folder_of_splits_is_no_film(tmp_path):
+    for split in ("train", "val"):
+        for folder, value in (("images", 90), ("masks", 255)):
+            (tmp_path / split / folder).mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / split / folder / "a.png"), np.full((8, 8), value, np.uint8))
+    with pytest.raises(InputError, match="got the splits train, val, expected one of them as --sp"):
+        read_dataset("auto", tmp_path)
+    dataset = read_dataset("auto", tmp_path, split="val")
+    assert (len(dataset.samples), dataset.labels) == (1, ("background", "foreground"))
+
+
 def test_binary_masks_that_a_lossy_format_has_tinged_are_grey(coloured):
     (coloured / "labels.txt").unlink()
     cv2.imwrite(str(coloured / "masks/a.png"), np.dstack([HALF | 1, HALF, HALF]))
