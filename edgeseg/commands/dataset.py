@@ -62,24 +62,18 @@ def show(
     count: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 12,
 ) -> None:
     """Write a sheet of samples with their classes in colour and a legend."""
-    import os
-
-    import cv2
-
     from ..data.sheet import contact_sheet
     from ..errors import InputError
     from ..file_names import opencv_name
     from ..output import check_file
+    from ..runtime.sinks import write_image
 
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"output: got {output}, expected a .png or .jpg file")
     check_file(output)
     opencv_name(output)
     sheet = contact_sheet(_read(folder, format, split, classes), count=count)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    beside = output.with_name(f".{output.name}.part{output.suffix}")
-    cv2.imwrite(str(beside), sheet)
-    os.replace(beside, output)
+    write_image(output, sheet)
     print(f"{output}: {sheet.shape[1]}x{sheet.shape[0]}")
 
 

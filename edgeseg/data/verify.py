@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..file_names import opencv_name
 from .dataset import IGNORE, UNKNOWN, Dataset, Labelled
 from .folder import IMAGE_SUFFIXES, Problem, Sample, check_any_foreground
+from .palette_folder import check_not_all_empty
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ class Report:
 class _Seen:
     problem: Problem | None
     size: tuple[int, int] = (0, 0)
-    counts: np.ndarray | None = None
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+
+    @property
+    def good(self) -> bool:
+        return self.problem is None
 
 
 def verify(
@@ -56,13 +61,19 @@ def verify(
         seen.append(one)
         if progress:
             progress()
-    good = [one for one in seen if one.problem is None and one.counts is not None]
-    counts = np.array([one.counts for one in good if one.counts is not None]).reshape(-1, 256)
+    good = [one for one in seen if one.good]
+    counts = np.array([one.counts for one in good]).reshape(-1, 256)
     labelled = counts[:, :classes]
     total, ignored = labelled.sum(), counts[:, IGNORE].sum()
+    problems = [*dataset.problems, *(one.problem for one in seen if one.problem)]
+    try:
+        _check_foreground(dataset.samples, seen, soft=False)
+    except InputError as error:
+        masks = Path(dataset.samples[0].mask or dataset.samples[0].image).parent
+        problems.append(Problem(masks, str(error).removeprefix("data: ")))
     return Report(
         good=len(good),
-        problems=(*dataset.problems, *(one.problem for one in seen if one.problem)),
+        problems=tuple(problems),
         sizes=dict(Counter(one.size for one in good).most_common()),
         pixels=tuple(float(n) / max(1, total) for n in labelled.sum(axis=0)),
         images=tuple(int(n) for n in (labelled > 0).sum(axis=0)),
@@ -80,20 +91,27 @@ def find_problems(
     """Bad samples by image path; read before the first training step.
 
     classes: number of classes of `Labelled` samples, None for soft binary masks.
-    Raises InputError for soft masks without a foreground in any of them.
+    Raises InputError for binary masks without a foreground in any of them.
     """
-    problems = {}
-    highest = 0
+    problems, looks = {}, []
     for sample, seen in zip(samples, _in_threads(lambda s: _examine(s, classes), samples, workers)):
+        looks.append(seen)
         if seen.problem is not None:
             problems[sample.image] = seen.problem
-        if seen.counts is not None:
-            highest = max(highest, int(np.flatnonzero(seen.counts)[-1]))
         if progress:
             progress()
-    if classes is None:
-        check_any_foreground(highest)
+    _check_foreground(samples, looks, soft=classes is None)
     return problems
+
+
+def _check_foreground(samples: Sequence[Sample], looks: Sequence[_Seen], *, soft: bool) -> None:
+    """Raise InputError where all masks are empty only because they hold numbers of classes."""
+    highest = max((int(np.flatnonzero(seen.counts)[-1]) for seen in looks if seen.good), default=0)
+    if soft:
+        check_any_foreground(highest)
+    elif not highest:
+        good = [sample for sample, seen in zip(samples, looks) if seen.good]
+        check_not_all_empty([sample for sample in good if isinstance(sample, Labelled)])
 
 
 def _in_threads(

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data.dataset import IGNORE, Labelled
 from ..data.folder import check_size
+from ..data.palette_folder import check_not_all_empty
 from ..errors import InputError, ModelError, require
 from ..metrics.boundary import boundary_f
 from ..spec import ModelSpec, load_model
@@ -88,8 +89,9 @@ def evaluate(
 
     labels: the data set's. A binary model is scored on two classes, background and
     everything else. Raises InputError where the numbers of classes differ, where there are no
-    images, and for a mask of another size than its image or with other classes; ModelError for
-    answers that are no finite numbers.
+    images, for a mask of another size than its image or with other classes, and for binary masks
+    that are all empty because they hold numbers of classes; ModelError for answers that are no
+    finite numbers.
     """
     if not samples:
         raise InputError("data: got no images, expected one or more")
@@ -125,6 +127,8 @@ def evaluate(
             outlines[index].append(boundary_f(found, wanted))
         if progress:
             progress()
+    if not any(outlines[1:]):
+        check_not_all_empty(samples)
     boundary = [float(np.mean(values)) if values else float("nan") for values in outlines]
     return Evaluation(
         labels=tuple(labels),

@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..data.folder import Sample
+from ..data.verify import find_problems
 from ..errors import InputError, require
 from ..file_names import opencv_name
 from ..preprocess import resize
@@ -134,6 +135,12 @@ def relabel(
     os.replace(beside, folder)
 
 
+def _check_readable(samples: Sequence[Sample]) -> None:
+    """Raise InputError for what cannot be read, and where no mask has a foreground."""
+    if bad := [*find_problems(samples, classes=None).values()]:
+        raise InputError(f"data: got {len(bad)} bad files, the first {bad[0]}; mend them")
+
+
 def _refuse_existing(folder: Path) -> None:
     if folder.exists():
         raise InputError(f"{folder}: got a folder that is there, expected none; remove it first")
@@ -168,6 +175,8 @@ def main(
         raise InputError(f"{config.name}: got no group with labels, expected where masks shall lie")
     for labels in wanted:
         _refuse_existing(root / labels)  # before anything is loaded
+    for by_image in wanted.values():
+        _check_readable(list(by_image.values()))
     keras = require("keras", extra="train")
     networks = {size: network_odds(keras, config, weights, size) for size in opinions.sizes}
     published = (SIZE, deeplab_odds(keras, deeplab, size=SIZE))

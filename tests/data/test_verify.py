@@ -12,7 +12,7 @@ from edgeseg.data.folder import Sample
 from edgeseg.data.readers import read_dataset
 from edgeseg.data.sheet import contact_sheet, overlay
 from edgeseg.data.verify import find_problems, verify
-from edgeseg.errors import InputError
+from edgeseg.errors import EdgesegError, InputError
 
 app = typer.Typer()
 app.callback()(lambda: None)
@@ -77,6 +77,42 @@ def test_masks_of_numbers_are_no_soft_ones(tmp_path, values, fails):
         return
     with pytest.raises(InputError, match=r"values are 2 at most, expected 0 .* a labels\.txt"):
         find_problems(samples, classes=None)
+
+
+@pytest.fixture
+def numbered(tmp_path):
+    """Two photos without a labels.txt, their masks 0 and 3."""
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:4] = 3
+    for folder, values in (("images", np.full((8, 8, 3), 90, np.uint8)), ("masks", mask)):
+        (tmp_path / folder).mkdir()
+        for name in "ab":
+            cv2.imwrite(str(tmp_path / folder / f"{name}.png"), values)
+    return tmp_path
+
+
+def test_binary_masks_that_all_are_numbers_are_a_problem(numbered):
+    [problem] = verify(read_dataset("folder", numbered)).problems
+    assert problem.path == numbered / "masks"
+    assert problem.what.startswith("got masks whose values are 3 at most, expected 0 for the")
+    with pytest.raises(InputError, match="values are 3 at most"):
+        find_problems(read_dataset("folder", numbered).samples, classes=2)
+    cv2.imwrite(str(numbered / "masks/a.png"), np.full((8, 8), 200, np.uint8))
+    report = verify(read_dataset("folder", numbered))
+    assert (report.problems, report.images) == ((), (1, 1))
+    assert find_problems(read_dataset("folder", numbered).samples, classes=2) == {}
+
+
+def test_a_sheet_that_cannot_be_written_is_an_error_and_leaves_the_one_before(numbered, tmp_path):
+    cv2.imwrite(str(numbered / "images/a.png"), np.full((2000, 8, 3), 90, np.uint8))
+    cv2.imwrite(str(numbered / "masks/a.png"), np.full((2000, 8), 255, np.uint8))
+    sheet = tmp_path / "sheet.jpg"
+    sheet.write_bytes(b"before")
+    result = CliRunner().invoke(app, ["dataset", "show", str(numbered), "-o", str(sheet)])
+    assert isinstance(result.exception, EdgesegError)
+    assert "sheet.jpg: got '.jpg' for 640x" in str(result.exception)
+    assert sheet.read_bytes() == b"before"
+    assert not list(tmp_path.glob("*part*"))
 
 
 def test_one_file_of_all_masks_is_not_read_for_each_image(data_root, monkeypatch):

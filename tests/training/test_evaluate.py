@@ -56,6 +56,23 @@ def test_a_perfect_model_scores_one(shapes):
         evaluate(oracle, spec, dataset.samples, ("a", "b"))
 
 
+def test_binary_masks_that_all_are_numbers_are_refused(tmp_path):
+    for folder, value in (("images", 90), ("masks", 2)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), np.full((8, 8), value, np.uint8))
+    dataset = read_dataset("folder", tmp_path)
+
+    def nothing(tensor):
+        return np.zeros((1, 8, 8, 1), np.float32)
+
+    with pytest.raises(InputError, match="values are 2 at most, expected 0 for the background"):
+        evaluate(nothing, ModelSpec("t", 8, 8), dataset.samples, dataset.labels)
+    # Of nobody at all a score can be had.
+    cv2.imwrite(str(tmp_path / "masks/a.png"), np.zeros((8, 8), np.uint8))
+    result = evaluate(nothing, ModelSpec("t", 8, 8), dataset.samples, dataset.labels)
+    assert result.accuracy == 1
+
+
 def read_val(shapes):
     return read_dataset("folder", shapes, split="val")
 

@@ -135,6 +135,18 @@ def test_a_run_that_fails_leaves_no_masks_behind(tmp_path):
     assert not (tmp_path / "mended").exists()
 
 
+def test_masks_of_numbers_are_refused_before_anything_is_loaded(config, tmp_path):
+    masks = tmp_path / "train/masks"
+    for path in masks.iterdir():
+        cv2.imwrite(str(path), np.full((48, 64), 2, np.uint8))
+    with pytest.raises(InputError, match="values are 2 at most, expected 0"):
+        main(config, tmp_path, tmp_path, root=tmp_path, console=QUIET)
+    cv2.imwrite(str(masks / "0.png"), np.full((48, 64), 255, np.uint8))
+    cv2.imwrite(str(masks / "1.png"), np.full((8, 8), 255, np.uint8))
+    with pytest.raises(InputError, match=r"got 1 bad files, the first .*1\.png: got a mask of 8x8"):
+        main(config, tmp_path, tmp_path, root=tmp_path, console=QUIET)
+
+
 def test_a_configuration_without_labels_is_refused(config, tmp_path):
     groups = tuple(dataclasses.replace(g, labels="") for g in config.data.groups)
     plain = dataclasses.replace(config, data=dataclasses.replace(config.data, groups=groups))
