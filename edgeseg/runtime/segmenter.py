@@ -13,21 +13,20 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from ..errors import InputError, ModelError
-from ..preprocess import check_covers_input, check_frame, sharpened, to_mask, to_scores
+from ..errors import InputError
+from ..preprocess import check_frame, to_mask
 from ..spec import ModelSpec, load_model
 from . import assets
 from .audit import Audit, ghost
-from .delegates import OPENERS, choose, ops_per_device
-from .feeder import Feeder
+from .delegates import choose, ops_per_device
 from .focus import GLANCE_EVERY, Focus, View
 from .motion import SceneCut
+from .network import Network
 from .refine import BlobFilter, guided, halved
 from .region import WHOLE, Region
 from .segmentation import Segmentation, class_map, foreground
 from .squeeze import Squeeze
 from .temporal import make_filter
-from .watchdog import Guarded
 
 DEFAULT_TEMPORAL = "flow"
 # Frames whose proportions differ by more than this share are no successors of one another.
@@ -87,20 +86,12 @@ class Segmenter:
         )
         self.refused = choice.refused
         self.resets: Counter[str] = Counter()
-        self._network = Guarded(
-            choice.interpreter,
-            name=choice.name,
-            open_cpu=lambda: OPENERS["cpu"](choice.on_cpu, threads),
-        )
-        self._feeder = Feeder(self.spec, choice.interpreter.inputs[0])
-        _check_output(self.spec, choice.interpreter.outputs[0].shape)
+        self._network = Network(choice, self.spec, threads=threads, flip=flip)
         self._refine = refine
         self._focuses = focus and self.spec.binary
-        self._flip = flip and self.spec.binary
         self.glance_every = glance_every
-        height, width = choice.interpreter.outputs[0].shape[1:3]
         self._focus = Focus(
-            (width, height), self.spec.width / self.spec.height, glance_every=glance_every
+            self._network.size, self.spec.width / self.spec.height, glance_every=glance_every
         )
         self._remembered = WHOLE
         self._squeeze = Squeeze(self.spec)
@@ -232,11 +223,11 @@ class Segmenter:
         if position > 0 and self._filter.previous is not None:
             return None
         if glance:
-            whole = self._infer(self._look(view.frame, WHOLE).pixels, None)
+            whole = self._network.scores(self._look(view.frame, WHOLE).pixels, None)
             self._focus.glanced(foreground(whole))
         scores = view.scores
         if scores is None:
-            scores = self._infer(view.pixels, self._previous(view))
+            scores = self._network.scores(view.pixels, self._previous(view))
         if self._focuses:
             self._focus.follow(foreground(scores), view.size)
             self._cut.reframe(view.region, self._focus.region)
@@ -254,7 +245,7 @@ class Segmenter:
         # Another thread may choose another one at any moment, which has no mask to move along.
         chosen = self._filter
         if scores is None and chosen.previous is None:
-            scores = self._infer(view.pixels, None)
+            scores = self._network.scores(view.pixels, None)
         if scores is None:
             scores = chosen.carry(view.thumbnail)
         else:
@@ -318,7 +309,7 @@ class Segmenter:
             self._focus.reset()
             if view.region != WHOLE:
                 view = self._look(view.frame, WHOLE)
-            scores = self._infer(view.pixels, None)
+            scores = self._network.scores(view.pixels, None)
             self._focus.start(foreground(scores), view.size)
             if self._focus.region == WHOLE:
                 view = dataclasses.replace(view, scores=scores)
@@ -329,7 +320,7 @@ class Segmenter:
         return dataclasses.replace(view, begins=True)
 
     def _look(self, frame: np.ndarray, region: Region) -> View:
-        return View(frame, self._feeder.pixels(region.cut(frame)), region)
+        return View(frame, self._network.pixels(region.cut(frame)), region)
 
     def _previous(self, view: View) -> np.ndarray | None:
         """The mask of the frame before, where a stage 2 that needs it shares stage 3's thread."""
@@ -344,25 +335,11 @@ class Segmenter:
             self._filter.reframe(self._remembered, region)
             self._remembered = region
 
-    def _infer(self, pixels: np.ndarray, previous: np.ndarray | None) -> np.ndarray:
-        before = None if previous is None else foreground(previous)
-        scores = self._answer(pixels, before)
-        if not self._flip:
-            return scores
-        flipped = None if before is None else before[:, ::-1]
-        return (scores + self._answer(pixels[:, ::-1], flipped)[:, ::-1]) / 2
-
-    def _answer(self, pixels: np.ndarray, previous: np.ndarray | None) -> np.ndarray:
-        """One run of the network."""
-        output = self._network.run(self._feeder.tensor(pixels, previous))
-        # Filters and effects want masks that are sure of themselves.
-        return sharpened(to_scores(output, self.spec), self.spec)
-
     def _audited(self, scores: np.ndarray, view: View, previous: np.ndarray | None) -> np.ndarray:
         """Scores without a past, where those with one have come to disagree with them."""
         if not self._audit.due() or previous is None:
             return scores
-        fresh = self._infer(view.pixels, None) if self.spec.previous_mask else scores
+        fresh = self._network.scores(view.pixels, None) if self.spec.previous_mask else scores
         if not ghost(foreground(previous), foreground(fresh)):
             return scores
         self.resets["audit"] += 1
@@ -379,12 +356,3 @@ class Segmenter:
         self._blobs.reset()
         self._audit.reset()
         self._position = 0
-
-
-def _check_output(spec: ModelSpec, shape: tuple[int, ...]) -> None:
-    if len(shape) != 4 or shape[-1] != len(spec.labels):
-        raise ModelError(
-            f"model {spec.name!r}: got an output tensor of {shape}, expected "
-            f"(1, height, width, {len(spec.labels)}) from its labels"
-        )
-    check_covers_input(spec, (shape[1], shape[2]))
