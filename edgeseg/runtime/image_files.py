@@ -19,10 +19,17 @@ UNREAD_SUFFIXES = (".heic", ".heif", ".jxl")
 
 
 def image_paths(folder: Path) -> list[Path]:
-    """The images of a folder, by name. SourceError where there are none."""
+    """The images of a folder, by name, but hidden files. SourceError where there are none.
+
+    macOS puts a `._b.jpg`, which is no image, beside each `b.jpg` on other systems' disks.
+    """
     if not folder.is_dir():
         raise SourceError(f"{folder}: got no such folder, expected a folder of images")
-    paths = sorted(p for p in folder.iterdir() if is_image(p) and p.is_file())
+    paths = sorted(
+        path
+        for path in folder.iterdir()
+        if is_image(path) and not path.name.startswith(".") and path.is_file()
+    )
     if not paths:
         known = " ".join(IMAGE_SUFFIXES)
         raise SourceError(f"{folder}: got a folder without images, expected some of {known}")

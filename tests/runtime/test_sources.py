@@ -145,6 +145,16 @@ def test_nothing_to_read(tmp_path: Path, monkeypatch, name: str, message: str) -
         open_source(name)
 
 
+def test_hidden_files_of_a_folder_are_no_images(tmp_path: Path) -> None:
+    """As macOS leaves them on other systems' disks, beside every photo."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((4, 6, 3), 90, np.uint8))
+    (tmp_path / "._a.png").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    source = open_source(str(tmp_path))
+    assert source.count == 1
+    assert source.read().tolist() == np.full((4, 6, 3), 90).tolist()
+    assert source.read() is None
+
+
 def test_truncated_video_gives_what_is_there(tmp_path: Path, clip: Path) -> None:
     broken = tmp_path / "broken.avi"
     # Without its index, and with the last pictures missing.
