@@ -36,7 +36,7 @@ class Reference:
     def whole(self) -> bool:
         """Whether the network answers to all that it sees, not to the middle alone."""
         height, width = self.outputs[0].shape[:2]
-        return covers_input(self.spec, (height, width))
+        return covers_input((self.spec.height, self.spec.width), (height, width))
 
     def doubts(self) -> list[str]:
         """What the files are not good for."""

@@ -124,24 +124,24 @@ def sharpened(scores: np.ndarray, spec: ModelSpec) -> np.ndarray:
     return inside / (inside + (1 - scores) ** spec.temperature)
 
 
-def covers_input(spec: ModelSpec, output: tuple[int, int]) -> bool:
-    """Whether an output (height, width) shows the whole input, as all but tiles are taken.
+def covers_input(size: tuple[int, int], output: tuple[int, int]) -> bool:
+    """Whether an output shows the whole input of `size`, as all but tiles are taken.
 
-    Its sides are then the input's divided by a power of two, rounded either way, or larger. A
-    network with valid padding, such as the first U-Net, leaves the borders out: 572 to 388.
+    Both are (height, width). The output's sides are then the input's divided by a power of two,
+    rounded either way, or larger. A network with valid padding, such as the first U-Net, leaves
+    the borders out: 572 to 388.
     """
-    sizes = (spec.height, spec.width)
-    if all(side >= size for side, size in zip(output, sizes)):
+    if all(side >= whole for side, whole in zip(output, size)):
         return True
     return any(
-        all(abs(side - size / stride) < 1 for side, size in zip(output, sizes))
+        all(abs(side - whole / stride) < 1 for side, whole in zip(output, size))
         for stride in STRIDES
     )
 
 
 def check_covers_input(spec: ModelSpec, output: tuple[int, int]) -> None:
     """Raise ModelError for a network whose mask would be stretched over what it did not see."""
-    if not covers_input(spec, output):
+    if not covers_input((spec.height, spec.width), output):
         raise ModelError(
             f"model {spec.name!r}: got an output of {output[0]}x{output[1]} for an input of "
             f"{spec.height}x{spec.width}, without its borders, expected the whole mask; train with "

@@ -208,5 +208,4 @@ def test_normalise_is_scale_and_offset_of_each_channel(scale):
     ],
 )
 def test_a_mask_without_the_borders_of_the_input_is_known(size, output, covers):
-    height, width = size
-    assert covers_input(ModelSpec("x", width, height), output) is covers
+    assert covers_input(size, output) is covers

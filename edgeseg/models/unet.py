@@ -7,9 +7,9 @@ the popular variant whose output has the input's size.
 
 from __future__ import annotations
 
+from ..preprocess import covers_input
 from .blocks import Keras, Tensor
 from .classic import class_scores, conv_relu
-from .overlap_tile import stride_of
 
 # Layers -----------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ def unet(
     probabilities; H' is H with "same" padding. The layer before the activation is
     called "logits".
     Raises ValueError for a depth below 1, a size at which a pooling would meet an odd number, and
-    one at which valid padding leaves out so much that the rest looks like a mask at a half of it.
+    one at which valid padding leaves out so much that the rest looks like a smaller mask of it.
     """
     if padding not in ("valid", "same"):
         raise ValueError(f"unet padding: got {padding!r}, expected valid or same")
@@ -103,7 +103,7 @@ def unet(
     for level in reversed(range(depth)):
         x = up_convolution(keras, x, skips[level], name=f"up{level}", transposed=transposed)
         x = double_convolution(keras, x, channels << level, name=f"up{level}", padding=padding)
-    if padding == "valid" and stride_of(input_shape[:2], x.shape[1:3]):
+    if padding == "valid" and covers_input(input_shape[:2], x.shape[1:3]):
         raise ValueError(
             f"unet input size: got {input_shape[0]}x{input_shape[1]} with valid padding, whose "
             f"output of {x.shape[1]}x{x.shape[2]} would be taken for a mask of the whole, expected "

@@ -14,6 +14,7 @@ from edgeseg.errors import InputError
 from edgeseg.models import BUILDERS, build
 from edgeseg.models.macs import multiply_adds
 from edgeseg.models.weights import get_weights, set_weights
+from edgeseg.preprocess import covers_input
 from edgeseg.runtime.interpreter import Interpreter
 from edgeseg.spec import ModelSpec
 
@@ -81,14 +82,17 @@ def test_unet_refuses_an_odd_size_by_name():
         build("unet", keras=keras, input_shape=(570, 570, 1))
 
 
-@pytest.mark.parametrize(("size", "depth", "other"), [(80, 2, 84), (32, 1, 34)])
+@pytest.mark.parametrize(("size", "depth", "other"), [(100, 3, 108), (80, 2, 84), (32, 1, 34)])
 def test_unet_refuses_a_size_whose_output_looks_like_a_stride(size, depth, other):
     options = {"keras": keras, "depth": depth, "channels": 2}
     with pytest.raises(InputError, match=f"got {size}x{size} .* such as {other}x{other}"):
         build("unet", input_shape=(size, size, 1), **options)
-    assert build("unet", input_shape=(other, other, 1), **options).output_shape[1] > size // 2
-    whole = build("unet", input_shape=(size, size, 1), padding="same", **options)
-    assert whole.output_shape[1] == size
+    tile = build("unet", input_shape=(other, other, 1), **options).output_shape[1:3]
+    assert not covers_input((other, other), tile)
+    # With the other padding that of 80 is one; 100 cannot be halved three times.
+    same = size // 2**depth * 2**depth
+    whole = build("unet", input_shape=(same, same, 1), padding="same", **options)
+    assert whole.output_shape[1] == same
 
 
 @pytest.mark.parametrize(
