@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeseg.data.folder import Sample
+from edgeseg.data.folder import Sample, read_backgrounds, read_pairs
+from edgeseg.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,41 @@ def test_names_without_a_prefix_are_one_family(name, family, chosen):
     assert sample.family == family
     assert all(sample.is_of([one]) for one in chosen)
     assert not sample.is_of(["neg", "other"])
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Photos of two families, one of each without a mask, and a negative."""
+    for folder, names in (
+        ("images", ("a_1.jpg", "a_2.jpg", "b_1.png", "b_2.png", "neg_1.png")),
+        ("masks", ("a_1.png", "b_1.png")),
+        ("better", ("a_1.png", "a_2.png")),
+    ):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).touch()
+    return tmp_path
+
+
+def masks(samples):
+    return {s.name: s.mask and s.mask.relative_to(s.mask.parents[1]).as_posix() for s in samples}
+
+
+def test_photos_without_a_mask_are_named_or_collected(pairs):
+    with pytest.raises(InputError, match=r"a_2\.jpg: got no mask, expected .*masks.a_2\.png"):
+        read_pairs(pairs)
+    problems = []
+    found = read_pairs(pairs, problems=problems)
+    assert masks(found) == {"a_1": "masks/a_1.png", "b_1": "masks/b_1.png", "neg_1": None}
+    assert [problem.path.name for problem in problems] == ["a_2.jpg", "b_2.png"]
+
+
+def test_families_names_and_another_folder_of_masks_choose(pairs):
+    found = read_pairs(pairs, masks=pairs / "better", families=["a"])
+    assert masks(found) == {"a_1": "better/a_1.png", "a_2": "better/a_2.png"}
+    found = read_pairs(pairs, leave_out=["a_2", "b_2", "neg_1"])
+    assert masks(found) == {"a_1": "masks/a_1.png", "b_1": "masks/b_1.png"}
+    found = read_pairs(pairs, families=["b", "neg"], negatives=["neg", "b"])
+    assert masks(found) == {"b_1": "masks/b_1.png", "b_2": None, "neg_1": None}
+    found = read_backgrounds(pairs / "images", leave_out=["a_2", "b_1"])
+    assert masks(found) == {"a_1": None, "b_2": None, "neg_1": None}

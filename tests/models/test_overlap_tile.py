@@ -48,6 +48,38 @@ def test_image_smaller_than_a_tile_and_mirror():
     assert seen == [(1, 8, 8, 1)] * 2
 
 
+@pytest.mark.parametrize(("height", "mode"), [(5, "reflect"), (2, "reflect"), (1, "edge")])
+def test_beyond_the_border_is_the_mirror_image(height, mode):
+    image = np.random.default_rng(0).random((height, 4, 1)).astype(np.float32)
+    seen = []
+
+    def centre(tile):
+        seen.append(tile[0])
+        return tile[:, 3:-3, 2:-2]
+
+    result = overlap_tile(centre, image, tile=(8, 10), output=(2, 6))
+    np.testing.assert_array_equal(result, image)
+    # Two rows of answers to a tile, three rows above them and two columns beside.
+    tiles = -(-height // 2)
+    below = 2 * tiles + 3 - height
+    expected = np.pad(image, ((3, below), (2, 4), (0, 0)), mode=mode)
+    assert len(seen) == tiles
+    for index, tile in enumerate(seen):
+        np.testing.assert_array_equal(tile, expected[2 * index : 2 * index + 8])
+
+
+@pytest.mark.parametrize("output", [(10, 8), (8, 10)])
+def test_an_output_larger_than_the_tile_is_refused(output):
+    with pytest.raises(InputError, match="expected an output of at most the tile's size"):
+        overlap_tile(lambda tile: tile, np.zeros((8, 8, 1)), tile=(8, 8), output=output)
+
+
+@pytest.mark.parametrize("tile", [(4, 12), (12, 4)])
+def test_a_margin_that_leaves_nothing_on_one_side_is_refused(tile):
+    with pytest.raises(InputError, match="a margin below half of it"):
+        overlap_tile(lambda tile: tile, np.zeros((8, 8, 1)), tile=tile, margin=2)
+
+
 def test_margin_drops_the_zero_padded_border():
     image = np.random.default_rng(0).random((11, 9, 2)).astype(np.float32)
     result = overlap_tile(lambda tile: tile, image, tile=(6, 6), margin=2)

@@ -116,6 +116,26 @@ def test_the_masks_are_written_and_trained_on(config, tmp_path, monkeypatch):
         main(config, network, deeplab, root=tmp_path, console=QUIET, opinions=PLAIN)
 
 
+def test_what_a_network_is_shown_and_its_answer_at_the_images_size():
+    seen = []
+
+    def red(tensor):
+        seen.append(tensor)
+        return tensor[..., 0]
+
+    image = np.zeros((8, 12, 3), np.uint8)
+    image[:, 6:, 2] = 255  # red, on the right half
+    (answer,) = relabel._enlarged([image], red, (4, 6))
+    shown, mirrored = seen[0][:1], seen[0][1:]
+    assert shown.shape == mirrored.shape == (1, 4, 6, 3)
+    # RGB, -1 for black and 1 for white.
+    np.testing.assert_allclose(shown[0, 0, :, 0], [-1, -1, -1, 1, 1, 1])
+    np.testing.assert_allclose(shown[..., 1:], -1)
+    np.testing.assert_allclose(mirrored, shown[:, :, ::-1])
+    assert answer.shape == (8, 12)
+    np.testing.assert_allclose(answer[:, [0, -1]], [[-1, 1]] * 8)
+
+
 def test_a_run_that_fails_leaves_no_masks_behind(tmp_path):
     image = tmp_path / "a.png"
     cv2.imwrite(str(image), np.zeros((8, 8, 3), np.uint8))
