@@ -64,14 +64,12 @@ def show(
     """Write a sheet of samples with their classes in colour and a legend."""
     from ..data.sheet import contact_sheet
     from ..errors import InputError
-    from ..file_names import opencv_name
     from ..output import check_file
     from ..runtime.sinks import write_image
 
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"output: got {output}, expected a .png or .jpg file")
     check_file(output)
-    opencv_name(output)
     sheet = contact_sheet(_read(folder, format, split, classes), count=count)
     write_image(output, sheet)
     print(f"{output}: {sheet.shape[1]}x{sheet.shape[0]}")

@@ -9,7 +9,6 @@ raised in the caller's thread.
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from ..errors import SinkError
 from .effects import Effect
 from .focus import View
 from .handoff import Finished, Handoff
+from .interruption import interruptible
 from .segmentation import Segmentation
 from .segmenter import Segmenter
 from .sink import Sink
@@ -30,8 +30,6 @@ from .statistics import LineLog, Statistics, Summary
 # How often the waiting ends look around, and how long a thread may take to leave.
 POLL_S = 0.05
 LEAVE_S = 5.0
-# A signal so soon after the first is the same one: `timeout` and the like send it twice.
-SAME_SIGNAL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ class Pipeline:
             threading.Thread(target=self._guard, args=(work,), name=f"edgeseg-{name}", daemon=True)
             for name, work in (("capture", self._capture), ("infer", self._infer))
         ]
-        with self._ctrl_c():
+        with interruptible(self._note_interruption):
             for thread in threads:
                 thread.start()
             try:
@@ -331,30 +329,8 @@ class Pipeline:
             if self._error is None:
                 self._error = error
 
-    @contextlib.contextmanager
-    def _ctrl_c(self) -> Iterator[None]:
-        """The first Ctrl-C or SIGTERM ends the stream in good order, a second one at once."""
-        since = 0.0
-
-        def interrupt(number: int, _: object) -> None:
-            nonlocal since
-            if not self.interrupted:
-                # Only a flag: this runs in the middle of whatever the main thread does.
-                self.interrupted, since = True, time.monotonic()
-            elif time.monotonic() - since > SAME_SIGNAL_S:
-                raise KeyboardInterrupt
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {
-            number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _note_interruption(self) -> None:
+        self.interrupted = True
 
 
 def _items(handoff: Handoff[Captured]) -> Iterator[Captured]:

@@ -359,9 +359,12 @@ def test_an_effect_that_hides_nothing_is_not_interrupted(make_segmenter) -> None
 
 
 def test_stop_from_another_thread(make_segmenter) -> None:
-    sink = Kept()
+    def fault(count: int) -> None:
+        if count == 2:
+            threading.Thread(target=pipeline.stop).start()
+
+    sink = Kept(fault=fault)
     pipeline = Pipeline(Frames(10**6, pause=0.001), make_segmenter(), effect(), sink)
-    threading.Timer(0.2, pipeline.stop).start()
     summary = pipeline.run()
     assert 0 < summary.frames < 10**6
     assert sink.closed == 1
