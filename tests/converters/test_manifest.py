@@ -16,10 +16,12 @@ from edgeseg.converters.job import Job
 from edgeseg.converters.manifest import (
     Converted,
     manifest,
+    placement,
     tool_versions,
     write_beside,
     write_manifest,
 )
+from edgeseg.converters.operators import Operator
 from edgeseg.converters.source import Source
 from edgeseg.converters.targets import TARGETS, Target
 from edgeseg.converters.verification import Reference, Verification
@@ -44,6 +46,17 @@ def test_a_devices_answers_that_are_no_numbers_are_null(tmp_path):
     path = write_manifest(tmp_path, manifest(SOURCE, [file], tools={}))
     (written,) = json.loads(path.read_text())["files"]
     assert written["placement"]["webgpu"] == {"ran": True, "one_partition": True, "max_abs": None}
+
+
+def test_operators_are_counted_by_device():
+    operators = [
+        Operator(index, "CONV_2D", 1, edgetpu, gpu, "")
+        for index, (edgetpu, gpu) in enumerate([(True, True), (True, False), (True, True)])
+    ]
+    assert placement([*operators, Operator(3, "CUSTOM", 1, False, False, "")]) == {
+        "edgetpu": {"mapped": 3, "cpu": 1},
+        "gpu": {"mapped": 2, "cpu": 2},
+    }
 
 
 def test_each_opencv_is_named(monkeypatch):

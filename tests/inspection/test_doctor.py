@@ -103,6 +103,30 @@ def test_cameras(tmp_path, monkeypatch):
     assert found == [("2", "Front Camera: 2"), ("10", "video10: 10")]
 
 
+@pytest.mark.parametrize(
+    ("usable", "load", "limited", "busy"),
+    [(8, None, False, False), (8, 4.0, False, False), (8, 4.5, False, True), (2, 1.5, True, True)],
+)
+def test_cores_and_load(monkeypatch, usable, load, limited, busy):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("edgeseg.benchmarks.machine.usable_cores", lambda: usable)
+    monkeypatch.setattr("edgeseg.benchmarks.machine.load_average", lambda: load)
+    cores, _, told = diagnosis.threads()
+    assert (cores.ok, bool(cores.mend), cores.found) == (not limited, limited, f"{usable} of 8")
+    # More than half of the cores: frame rates suffer.
+    assert (told.ok, bool(told.mend)) == (not busy, busy)
+
+
+def test_a_camera_without_a_name_is_called_by_its_node(tmp_path):
+    for name in ("video0", "video1"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "video1/name").write_text("\n")
+    for name in ("video0", "video1"):
+        assert diagnosis._title(tmp_path / name) == name
+    (tmp_path / "video1/name").write_text("Kamera für alle\n", encoding="utf-8")
+    assert diagnosis._title(tmp_path / "video1") == "Kamera für alle"
+
+
 def test_an_absent_camera_gives_one_line():
     ok, found = diagnosis.run_trial(
         [sys.executable, "-m", "edgeseg.runtime.trial", "camera", "987"], limit_s=60

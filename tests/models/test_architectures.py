@@ -13,6 +13,7 @@ from edgeseg.converters.int8 import convert_int8
 from edgeseg.errors import InputError
 from edgeseg.models import BUILDERS, build
 from edgeseg.models.macs import multiply_adds
+from edgeseg.models.unet import crop_to
 from edgeseg.models.weights import get_weights, set_weights
 from edgeseg.preprocess import covers_input
 from edgeseg.runtime.interpreter import Interpreter
@@ -50,6 +51,7 @@ def test_unet_is_the_papers():
     model = build("unet", keras=keras, input_shape=(572, 572, 1), classes=2)
     assert model.output_shape == (None, 388, 388, 2)
     assert model.count_params() == unet_parameters()
+    assert isinstance(model.get_layer("up0_upconv"), keras.layers.Conv2DTranspose)
 
 
 @pytest.mark.parametrize("library", [keras, tf_keras])
@@ -75,6 +77,36 @@ def test_unet_with_same_padding_keeps_the_size():
         "unet", keras=keras, input_shape=(256, 256, 1), classes=1, padding="same", channels=2
     )
     assert model.output_shape == (None, 256, 256, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "rows", "columns"),
+    [
+        ((4, 6), slice(1, 5), slice(None)),
+        ((7, 4), slice(None), slice(1, 5)),
+        ((3, 3), slice(2, 5), slice(1, 4)),
+        ((7, 6), slice(None), slice(None)),
+    ],
+)
+def test_unet_takes_the_middle_of_a_copy(size, rows, columns):
+    values = np.arange(7 * 6, dtype=np.float32).reshape(1, 7, 6, 1)
+    middle = crop_to(keras, values, *size, name="crop")
+    np.testing.assert_array_equal(np.asarray(middle), values[:, rows, columns])
+
+
+def test_unet_puts_the_copy_of_the_same_level_before_what_comes_up():
+    options = {"channels": 2, "depth": 2, "padding": "same", "dropout": 0.25}
+    model = build("unet", keras=keras, input_shape=(16, 16, 3), **options)
+    joined = {
+        level: [tensor._keras_history.operation.name for tensor in layer.input]
+        for level in (0, 1)
+        for layer in [model.get_layer(f"up{level}_concat")]
+    }
+    # Dropout ends the way down: it is on the deepest copy.
+    assert joined == {
+        0: ["down0_conv2_relu", "up0_upconv_relu"],
+        1: ["down1_dropout", "up1_upconv_relu"],
+    }
 
 
 def test_unet_refuses_an_odd_size_by_name():

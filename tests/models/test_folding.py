@@ -118,6 +118,9 @@ def test_normalization_that_belongs_to_no_convolution_is_passed_through():
 def test_the_report_tells_folded_normalization_from_missing_weights(source):
     network = build("hourglass", keras=keras, batch_norm=PARTS, **SIZE)
     values = {k: v for k, v in get_weights(source).items() if not k.startswith("decoder8_skip")}
+    unfoldable = {layer.name for layer in folded(network, values)}
+    assert "head0_mix_bn" in unfoldable
+    assert not {name for name in unfoldable if name.startswith("decoder8_skip")}
     fresh = dict(initialise(network, values).fresh)
     assert fresh["head0_mix_bn/moving_mean"] == "folded into its convolution"
     assert fresh["decoder8_skip/kernel"] == fresh["decoder8_skip_bn/beta"] == "not in the source"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import cv2
 import keras
@@ -136,8 +137,14 @@ def test_what_cannot_be_quantized_is_named_with_the_mend():
     assert "scale (Rescaling): leave it out" in text
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Where the first test leaves the float run: data and seed are the same for all."""
+    return tmp_path_factory.mktemp("trained") / "run"
+
+
 @pytest.fixture
-def run(config, tmp_path):
+def run(config, tmp_path, trained):
     """A short float run of a network that quantizes, and its configuration."""
     options = {"channels": 8, "depth": 1, "padding": "same", "dropout": 0.0, "transposed": False}
     stage = dataclasses.replace(
@@ -151,8 +158,9 @@ def run(config, tmp_path):
         finetune=FinetuneConfig(steps=20, batch=4, rate=(1e-3, 1e-4), frames=8, sparsity=0.6),
     )
     folder = tmp_path / "run"
-    trainer = Trainer(config, folder, root=tmp_path)
-    trainer.run(console=CONSOLE)
+    if not trained.exists():
+        Trainer(config, trained, root=tmp_path).run(console=CONSOLE)
+    shutil.copytree(trained, folder)
     return config, folder
 
 
