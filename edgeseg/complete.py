@@ -10,8 +10,9 @@ import re
 
 JPEG_BEGIN, JPEG_END = b"\xff\xd8", 0xD9
 PNG_BEGIN, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
-# Within the picture's data a 0xff is followed by 0, or by the number of a restart.
-_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+# A marker with a length or the end. Of 0xff in the picture's data a 0 or a restart, 0xd0 to 0xd7,
+# follows; 1 and 0xd8 have no length either.
+_MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])")
 
 
 def cut_off(data: bytes) -> str | None:

@@ -13,6 +13,12 @@ def encoded(suffix: str, *options: int, picture: np.ndarray = NOISE) -> bytes:
     return cv2.imencode(suffix, picture, list(options))[1].tobytes()
 
 
+def with_fillings(jpeg: bytes) -> bytes:
+    """With what may stand between two segments: any number of 255, and a marker alone."""
+    size = int.from_bytes(jpeg[4:6], "big")
+    return jpeg[:2] + b"\xff\x01\xff\xff\xff" + jpeg[2 : 4 + size] + b"\xff\xff" + jpeg[4 + size :]
+
+
 def with_thumbnail(jpeg: bytes) -> bytes:
     """A picture with an end of its own in the headers, as cameras write."""
     inside = b"Exif\0\0" + encoded(".jpg", picture=NOISE[:8, :8])
@@ -25,6 +31,7 @@ KINDS = {
     "progressive": encoded(".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
     "restarts": encoded(".jpg", cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
     "thumbnail": with_thumbnail(encoded(".jpg")),
+    "fillings": with_fillings(encoded(".jpg")),
     "png": encoded(".png"),
 }
 

@@ -13,7 +13,7 @@ from .task import Task
 def check_files(task: Task, *, workers: int, skip_bad: bool, console: Console) -> None:
     """Read every sample once and print what is wrong.
 
-    workers: processes that read. skip_bad: leave the bad ones out of `task` instead of raising.
+    workers: threads that read. skip_bad: leave the bad ones out of `task` instead of raising.
     Raises InputError, which names the first of them.
     """
     samples = task.samples()
