@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from edgeseg.benchmarks.compare import Figure, Tolerance, figures, regressions, worsening
+from edgeseg.benchmarks.compare import (
+    Figure,
+    Tolerance,
+    figures,
+    not_compared,
+    regressions,
+    worsening,
+)
 from edgeseg.benchmarks.entry import Entry, Report
 
 from edgeseg.errors import GateFailed
@@ -62,6 +69,40 @@ def test_as_much_as_is_tolerated_is_no_regression() -> None:
         ("walk flicker", 0.0, 2.5, 2.0),
         ("p50_ms", 4.0, 7.0, 0.5),
     ]
+
+
+def made(iou, ratio):
+    families = {"ccp": {"iou": iou, "boundary_f": 0.5}}
+    entry = Entry("m", "model", accuracy={"families": families}, speed={"ratio": {"value": ratio}})
+    return Report({}, {}, "", "", [entry])
+
+
+def test_compare_by_hand():
+    old = made(0.90, 1.0)
+    assert regressions(made(0.896, 1.09), old, Tolerance()) == []
+    worse = regressions(made(0.894, 1.11), old, Tolerance())
+    assert [r["figure"] for r in worse] == ["ccp iou", "ratio"]
+    assert regressions(made(0.99, 0.5), old, Tolerance()) == []
+
+
+def test_ratios_to_different_peers_are_not_compared():
+    old, new = made(0.9, 1.0), made(0.9, 2.0)
+    old.entries[0].speed["ratio"]["to"] = "selfie"
+    new.entries[0].speed["ratio"]["to"] = "landscape"
+    assert regressions(new, old, Tolerance()) == []
+    assert not_compared(new, old) == ["m ratio to selfie"]
+    new.entries[0].speed["ratio"]["to"] = "selfie"
+    assert [r["figure"] for r in regressions(new, old, Tolerance())] == ["ratio to selfie"]
+
+
+def test_figures_of_other_numbers_of_photos_are_not_compared():
+    old, new = made(0.9, 1.0), made(0.5, 1.0)
+    old.entries[0].accuracy["families"]["ccp"]["images"] = 100
+    new.entries[0].accuracy["families"]["ccp"]["images"] = 5
+    assert regressions(new, old, Tolerance()) == []
+    assert not_compared(new, old) == ["m ccp iou", "m ccp boundary_f"]
+    new.entries[0].accuracy["families"]["ccp"]["images"] = 100
+    assert [r["figure"] for r in regressions(new, old, Tolerance())] == ["ccp iou"]
 
 
 @pytest.mark.parametrize(

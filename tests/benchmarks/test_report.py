@@ -1,4 +1,4 @@
-"""The command from its options to its files, comparison with an older report, groups, peers."""
+"""The command from its options to its files, groups, peers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ import numpy as np
 import pytest
 from edgeseg.benchmarks import groups, peers, video
 from edgeseg.benchmarks.accuracy import ImageScore
-from edgeseg.benchmarks.compare import Tolerance, not_compared, regressions
-from edgeseg.benchmarks.entry import Entry, Report
-from edgeseg.benchmarks.plots import accuracy_against_latency, family_bars
+from edgeseg.benchmarks.entry import Report
 from edgeseg.benchmarks.subjects import Subject, with_distinct_names
-from edgeseg.benchmarks.table import ACCURACY_COLUMNS, TIMES, WHOLE_WAY, console_table
-from matplotlib.figure import Figure
+from edgeseg.benchmarks.table import ACCURACY_COLUMNS, TIMES, WHOLE_WAY
 
 from edgeseg.errors import GateFailed, InputError, ModelError
 from edgeseg.runtime.assets import resolve
@@ -142,86 +139,6 @@ def test_compare_needs_figures_in_common(run, data, report, tmp_path):
     assert "no figure in common" in str(result.exception)
     result = run(*words, "--compare", report / "report.json")
     assert "not compared, only in the older report: " in result.stderr
-
-
-def timed(name, milliseconds):
-    score = {"iou": 0.9, "ci": [0.88, 0.92]}
-    empty = {"false_positive_area": 0.1, "ci": [0.05, 0.2]}
-    accuracy = {"mean": score, "families": {"a": score, "neg": empty}}
-    return Entry(name, "model", accuracy=accuracy, speed={"p50_ms": milliseconds})
-
-
-@pytest.mark.parametrize(
-    ("times", "labels"),
-    [((1.7, 3.2), {"2", "2.5", "3"}), ((0.4, 430), {"0.5", "1", "10", "200"})],
-)
-def test_milliseconds_are_written_as_in_the_tables(times, labels):
-    report = Report({}, {}, "", "", [timed(str(time), time) for time in times])
-    drawing = Figure()
-    assert accuracy_against_latency(report, drawing)
-    (axes,) = drawing.axes
-    ticks = axes.get_xticklabels()
-    assert labels <= {tick.get_text() for tick in ticks}
-    assert [float(tick.get_text()) for tick in ticks] == pytest.approx(axes.get_xticks())
-    low, high = axes.get_xlim()
-    assert low <= min(axes.get_xticks()) <= max(axes.get_xticks()) <= high
-
-
-def test_false_area_is_drawn_in_percent():
-    drawing = Figure()
-    assert family_bars(Report({}, {}, "", "", [timed("m", 1.0)]), drawing)
-    share, area = (axes.yaxis.get_major_formatter()(0.1) for axes in drawing.axes)
-    assert "%" not in share
-    assert float(area.removesuffix("%")) == 10
-
-
-def made(iou, ratio):
-    families = {"ccp": {"iou": iou, "boundary_f": 0.5}}
-    entry = Entry("m", "model", accuracy={"families": families}, speed={"ratio": {"value": ratio}})
-    return Report({}, {}, "", "", [entry])
-
-
-def test_compare_by_hand():
-    old = made(0.90, 1.0)
-    assert regressions(made(0.896, 1.09), old, Tolerance()) == []
-    worse = regressions(made(0.894, 1.11), old, Tolerance())
-    assert [r["figure"] for r in worse] == ["ccp iou", "ratio"]
-    assert regressions(made(0.99, 0.5), old, Tolerance()) == []
-
-
-def test_names_and_labels_are_whole_in_a_narrow_terminal(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    names = [f"a-long-name-of-an-entry-{number}" for number in range(8)]
-    accuracy = {"mean": {"images": 3, "iou": 0.5, "precision": 0.123456}}
-    console_table(Report({}, {}, "", "", [Entry(n, "model", accuracy=accuracy) for n in names]))
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 80
-    assert "…" not in "".join(lines)
-    heads = [line.split("┃")[2:-1] for line in lines if line.startswith("┃")]
-    assert ["".join(part.strip() for part in parts) for parts in zip(*heads)] == names
-    cells = [line.split("│")[1:3] for line in lines if line.startswith("│")]
-    assert "precision" in "".join(label.strip() for label, _ in cells)
-    assert "0.123" in [figure.strip() for _, figure in cells]
-
-
-def test_ratios_to_different_peers_are_not_compared():
-    old, new = made(0.9, 1.0), made(0.9, 2.0)
-    old.entries[0].speed["ratio"]["to"] = "selfie"
-    new.entries[0].speed["ratio"]["to"] = "landscape"
-    assert regressions(new, old, Tolerance()) == []
-    assert not_compared(new, old) == ["m ratio to selfie"]
-    new.entries[0].speed["ratio"]["to"] = "selfie"
-    assert [r["figure"] for r in regressions(new, old, Tolerance())] == ["ratio to selfie"]
-
-
-def test_figures_of_other_numbers_of_photos_are_not_compared():
-    old, new = made(0.9, 1.0), made(0.5, 1.0)
-    old.entries[0].accuracy["families"]["ccp"]["images"] = 100
-    new.entries[0].accuracy["families"]["ccp"]["images"] = 5
-    assert regressions(new, old, Tolerance()) == []
-    assert not_compared(new, old) == ["m ccp iou", "m ccp boundary_f"]
-    new.entries[0].accuracy["families"]["ccp"]["images"] = 100
-    assert [r["figure"] for r in regressions(new, old, Tolerance())] == ["ccp iou"]
 
 
 def test_reports_that_are_none(tmp_path):

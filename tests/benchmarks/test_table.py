@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from edgeseg.benchmarks.entry import Entry, Report
-from edgeseg.benchmarks.table import _text, row, to_csv
+from edgeseg.benchmarks.table import _text, console_table, row, to_csv
 
 
 def test_a_row_by_hand() -> None:
@@ -52,3 +52,18 @@ def test_a_row_by_hand() -> None:
 )
 def test_three_digits_of_a_share_and_one_of_a_rate(value, text) -> None:
     assert _text(value) == text
+
+
+def test_names_and_labels_are_whole_in_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"a-long-name-of-an-entry-{number}" for number in range(8)]
+    accuracy = {"mean": {"images": 3, "iou": 0.5, "precision": 0.123456}}
+    console_table(Report({}, {}, "", "", [Entry(n, "model", accuracy=accuracy) for n in names]))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    heads = [line.split("┃")[2:-1] for line in lines if line.startswith("┃")]
+    assert ["".join(part.strip() for part in parts) for parts in zip(*heads)] == names
+    cells = [line.split("│")[1:3] for line in lines if line.startswith("│")]
+    assert "precision" in "".join(label.strip() for label, _ in cells)
+    assert "0.123" in [figure.strip() for _, figure in cells]
