@@ -10,6 +10,7 @@ from edgeseg.converters.job import Job
 from edgeseg.converters.source import load_source
 
 from edgeseg.errors import ModelError
+from edgeseg.runtime.assets import resolve
 from edgeseg.spec import ModelSpec, embed, read_entries
 
 keras = pytest.importorskip("keras", reason="needs the extra convert")
@@ -93,6 +94,14 @@ def test_what_else_a_tflite_carries_is_kept(tmp_path, frames):
     assert sorted(entries) == ["edgeseg.json", "golden.png", "golden_mask.png", "labels.txt"]
     assert entries["labels.txt"] == b"person"
     assert entries["golden.png"].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["person", "person_gpu"])
+def test_a_tflite_that_is_no_float_one_is_refused(tmp_path, name):
+    path = tmp_path / "model.tflite"
+    path.write_bytes((resolve("person").parent / f"{name}.tflite").read_bytes())
+    with pytest.raises(ModelError, match="got a quantized model, expected a float one"):
+        load_source(path)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])

@@ -189,6 +189,16 @@ def test_backbones_of_keras_applications(name, encoder):
     assert np.allclose(total, 1, atol=1e-5)
 
 
+def test_unet_mini_takes_multiples_of_its_smallest_level():
+    options = {"keras": keras, "channels": 2}
+    model = build("unet_mini", input_shape=(8, 16, 3), depth=3, **options)
+    assert model.output_shape == (None, 8, 16, 2)
+    assert build("unet_mini", input_shape=(2, 4, 3), depth=1, **options).output_shape[1:3] == (2, 4)
+    for size in ((12, 16), (8, 12)):
+        with pytest.raises(InputError, match="multiples of 8"):
+            build("unet_mini", input_shape=(*size, 3), depth=3, **options)
+
+
 def test_multiply_adds_by_hand():
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(inputs)
