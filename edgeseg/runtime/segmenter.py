@@ -265,7 +265,8 @@ class Segmenter:
             small = halved(frame, mask)
             mask = guided(mask, small)
             # A frame smaller than twice the network's mask is not shrunk to half.
-            small = small if small.shape[1] == (size[0] + 1) // 2 else None
+            half = ((size[1] + 1) // 2, (size[0] + 1) // 2)
+            small = small if small.shape[:2] == half else None
         coarse = cv2.convertScaleAbs(mask, alpha=255)
         classes = None if self.spec.binary else class_map(scores, size)
         return Segmentation(coarse, size, classes, small)
