@@ -128,7 +128,7 @@ def _beside(path: Path) -> ModelSpec:
     """The spec beside the weights; where there is none it can be passed."""
     if not path.is_file():
         raise ModelError(
-            f"{path}: got no readable spec, expected the spec.json that training writes; "
+            f"{path}: got no readable spec, expected one with name, width and height; "
             "pass --spec FILE"
         )
     return ModelSpec.from_file(path)

@@ -150,8 +150,10 @@ class ModelSpec:
         fields = {field.name: field for field in dataclasses.fields(cls)}
         missing = [name for name in ("name", "width", "height") if name not in values]
         unknown = sorted(set(values) - set(fields))
-        if missing or unknown:
-            raise ModelError(f"{origin}: missing fields {missing}, unknown fields {unknown}")
+        if missing:
+            raise ModelError(f"{origin}: missing fields {missing}, expected a spec with them")
+        if unknown:
+            raise ModelError(f"{origin}: unknown fields {unknown}, expected some of {[*fields]}")
         try:
             return cls(**values)
         except ModelError as error:

@@ -102,6 +102,14 @@ def test_a_given_spec_goes_before_the_embedded_one(tmp_path):
         load_model(tmp_path / "missing.tflite")
 
 
+def test_an_unknown_field_is_told_the_known_ones():
+    text = '{"name": "x", "width": 8, "height": 8, "color": "RGB"}'
+    with pytest.raises(
+        ModelError, match=r"unknown fields \['color'\], expected some of .*'colour'"
+    ):
+        ModelSpec.from_json(text)
+
+
 def test_a_spec_file_is_read_or_refused(tmp_path):
     path = tmp_path / "spec.json"
     path.write_text(SPEC.to_json(), "utf-8")

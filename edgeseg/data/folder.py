@@ -216,7 +216,7 @@ def read_pairs(
         if sample.mask is None and sample.family not in negatives:
             problem = Problem(image, f"got no mask, expected {mask}")
             if problems is None:
-                raise InputError(str(problem))
+                raise InputError(f"{problem}; `edgeseg dataset verify {root}` names all such files")
             problems.append(problem)
         else:
             samples.append(sample)

@@ -138,7 +138,10 @@ def _examine(sample: Sample, classes: int | None) -> _Seen:
         return _Seen(_problem(sample.mask, error))
     if labels.shape != (height, width):
         got = f"got a mask of {labels.shape[1]}x{labels.shape[0]} ({sample.mask})"
-        return _Seen(Problem(sample.image, f"{got}, expected the image's {width}x{height}"))
+        # Many programs that masks are drawn with show a photo as it is stored.
+        turned = ", turned as its EXIF data say" if labels.shape == (width, height) else ""
+        expected = f"expected the image's {width}x{height}{turned}"
+        return _Seen(Problem(sample.image, f"{got}, {expected}"))
     counts = _counts(labels)
     unknown = _unknown(counts, classes) if classes is not None else ""
     if unknown:

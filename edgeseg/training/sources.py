@@ -74,7 +74,11 @@ def read_group(
         if group.families:
             samples = [sample for sample in samples if sample.is_of(group.families)]
     if not samples:
-        raise InputError(f"{folder}: got no samples of the families {group.families}")
+        wanted = f"of the families {', '.join(group.families)}" if group.families else "with a mask"
+        raise InputError(
+            f"{folder}: got no images {wanted}, expected some; `edgeseg dataset verify {folder}` "
+            "says what is there"
+        )
     return samples
 
 

@@ -55,6 +55,15 @@ def test_every_bad_file_is_named(bad):
     assert report.sizes == {(40, 60): 1}
 
 
+def test_a_mask_of_a_photo_that_is_stored_turned_is_told_of_the_turn(bad):
+    cv2.imwrite(str(bad / "masks/good.png"), np.zeros((60, 40), np.uint8))
+    lines = [str(problem) for problem in verify(read_dataset("auto", bad)).problems]
+    assert any(
+        line.endswith("expected the image's 60x40, turned as its EXIF data say") for line in lines
+    )
+    assert any(line.endswith("expected the image's 60x40") for line in lines)
+
+
 def test_ids_beyond_the_classes_are_named(data_root):
     samples = read_dataset("camvid", data_root / "seeds/camvid").samples[:2]
     problems = find_problems(samples, classes=5)
