@@ -141,6 +141,11 @@ def _load_run(folder: Path, given: ModelSpec | None) -> Source:
         return Source(folder, _sha256(weights), spec, model=_rebuild(folder), run=folder)
     if saved.exists():
         return Source(folder, _sha256(saved), spec, model=load_keras(saved), run=folder)
+    if (folder / "saved_model.pb").exists():
+        raise ModelError(
+            f"{folder}: got a SavedModel, expected a .keras or .h5 file of the same network, or a "
+            "float .tflite, as tf.lite.TFLiteConverter.from_saved_model makes"
+        )
     raise ModelError(f"{folder}: got no weights.npz with config.json and no model.keras")
 
 

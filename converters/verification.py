@@ -17,6 +17,9 @@ from .pictures import Picture
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
+# Probabilities end so far beside 0 and 1 at most: logits of a trained network go further.
+BESIDE = 0.5
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -98,12 +101,24 @@ class Verification:
     video: VideoVerification | None
 
 
+def _check_probabilities(output: np.ndarray, spec: ModelSpec, picture: Picture) -> None:
+    # A network without a last activation may be a little beside 0 and 1, but not far.
+    if output.min() < -BESIDE or output.max() > 1 + BESIDE:
+        mend = "sigmoid" if spec.binary else "softmax"
+        raise ModelError(
+            f"model {spec.name!r}: got answers from {output.min():.3g} to {output.max():.3g} to "
+            f"{picture.path}, expected probabilities from 0 to 1; for logits put "
+            f'"activation": "{mend}" into its spec'
+        )
+
+
 def make_reference(
     predict: Predict, spec: ModelSpec, pictures: Sequence[Picture], clip: Sequence[Picture] = ()
 ) -> Reference:
     """Run the float model once over everything that files are compared on.
 
-    Raises ModelError for a model whose answers are not all finite: nothing compares with them.
+    Raises ModelError for a model whose answers are not all finite, or no probabilities: nothing
+    compares with them.
     """
     outputs = tuple(_scores(predict, picture.frame, spec) for picture in pictures)
     masks = tuple(closed_loop(predict, [picture.frame for picture in clip], spec))
@@ -113,6 +128,7 @@ def make_reference(
                 f"model {spec.name!r}: got NaN or infinite answers to {picture.path}, expected "
                 "finite ones; look at its weights, and at scale and offset in its spec"
             )
+        _check_probabilities(output, spec, picture)
     return Reference(
         spec=spec,
         pictures=tuple(pictures),

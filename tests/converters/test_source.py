@@ -66,6 +66,14 @@ def test_one_image_goes_in_and_one_mask_comes_out(tmp_path):
             load_source(stored(model, tmp_path))
 
 
+def test_a_saved_model_is_named(tmp_path):
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved/saved_model.pb").write_bytes(b"x")
+    (tmp_path / "saved/spec.json").write_text(SPEC.to_json())
+    with pytest.raises(ModelError, match=r"saved: got a SavedModel, expected a \.keras or"):
+        load_source(tmp_path / "saved")
+
+
 def test_a_tflite_with_anothers_entries_has_its_spec_beside(tmp_path):
     inputs = keras.Input((8, 8, 3))
     function = concrete_function(keras.Model(inputs, masks(inputs)), SPEC)

@@ -233,6 +233,17 @@ def test_a_float_model_that_answers_nan_within_a_clip_is_refused():
         make_reference(lambda _: next(answers), SPEC, [picture()], [picture(), picture()])
 
 
+def test_logits_are_no_probabilities():
+    logits = np.linspace(-8, 3, 64, dtype=np.float32).reshape(1, 8, 8, 1)
+    with pytest.raises(ModelError, match='from -8 to 3 to x, expected .* "activation": "sigmoid"'):
+        make_reference(lambda _: logits, SPEC, [picture()])
+    own = dataclasses.replace(SPEC, activation="sigmoid")
+    reference = make_reference(lambda _: logits, own, [picture()])
+    np.testing.assert_allclose(reference.outputs[0], 1 / (1 + np.exp(-logits[0])), rtol=1e-5)
+    # What was trained to be 0 and 1 without a last activation passes.
+    make_reference(lambda _: np.clip(logits, -0.2, 1.2), SPEC, [picture()])
+
+
 def test_scores_are_compared_as_the_files_spec_reads_them():
     labels = {"labels": ("a", "b"), "palette": ((0, 0, 0), (9, 9, 9))}
     spec = ModelSpec("two", 8, 8, **labels)
