@@ -81,6 +81,7 @@ def register(app: typer.Typer) -> None:
 def _train(settings, folder, root, resume, devices, skip_bad, console):
     from ..errors import InputError
     from ..training.loop import Trainer
+    from ..training.record import changes_since
 
     if (folder / "checkpoints").exists() and not resume:
         raise InputError(
@@ -90,6 +91,16 @@ def _train(settings, folder, root, resume, devices, skip_bad, console):
     trainer = Trainer(settings, folder, root=root, devices=devices, skip_bad=skip_bad)
     if resume:
         trainer.restore()
+        for change in changes_since(folder, trainer.config):
+            console.print(f"changed since the run began: {change}", markup=False, soft_wrap=True)
+        if trainer.finished:
+            console.print(
+                f"{folder}: at its end after {trainer.step} steps, and left as it is; more steps "
+                "in the configuration would go on",
+                highlight=False,
+                soft_wrap=True,
+            )
+            return
     elif trainer.report:
         console.print(trainer.report.table())
     trainer.check_data(console=console)

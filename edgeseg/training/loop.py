@@ -81,6 +81,12 @@ class Trainer:
         """Steps that have been made."""
         return self.state.step
 
+    @property
+    def finished(self) -> bool:
+        """Whether the schedule, or the patience, is at its end and the network is written."""
+        ended = self.step >= self.config.steps or self._early()
+        return ended and (self.folder / "model.keras").exists()
+
     def _check_sizes(self) -> None:
         # All at once: a size that the last stage cannot have is known before the first begins.
         for size in {stage.size for stage in self.config.stages[1:]}:

@@ -53,6 +53,34 @@ def describe(folder: Path, config: TrainConfig, spec: ModelSpec, *, backend: str
     write_text(folder / "environment.json", json.dumps(environment, indent=1))
 
 
+def changes_since(folder: Path, config: TrainConfig) -> list[str]:
+    """What differs from the config.json of a run's folder, such as "seed: 1, now 2".
+
+    Empty where the folder has none that can be read.
+    """
+    try:
+        before = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    now = json.loads(json.dumps(dataclasses.asdict(config)))
+    return _differences(before, now, "")
+
+
+def _differences(before: Any, now: Any, name: str) -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [*before, *(key for key in now if key not in before)]
+        pairs = {key: (before.get(key), now.get(key)) for key in keys}
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = dict(enumerate(zip(before, now)))
+    else:
+        return [] if before == now else [f"{name}: {json.dumps(before)}, now {json.dumps(now)}"]
+    return [
+        line
+        for key, (old, new) in pairs.items()
+        for line in _differences(old, new, f"{name}.{key}" if name else str(key))
+    ]
+
+
 def write_text(path: Path, text: str) -> None:
     """Write beside and rename, so that an interruption never leaves half a file."""
     beside = path.with_name(path.name + ".part")
