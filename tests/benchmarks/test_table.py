@@ -35,7 +35,7 @@ def test_a_row_by_hand() -> None:
     header, line = text.split("\n")[:2]
     assert header.startswith("name,kind,a_iou,neg_false_positive_area,images,iou,set_iou,")
     assert line.startswith("m,model,0.75,0.125,5,0.5,,")
-    assert text.count("\n") == 2
+    assert (text.count("\n"), text.count("\r")) == (2, 0)
 
 
 @pytest.mark.parametrize(

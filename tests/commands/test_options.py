@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -179,10 +180,13 @@ def test_models(monkeypatch) -> None:
     assert made.options == {"keras": "keras", "classes": 5, "input_shape": (64, 48, 1)}
 
 
+RUN = SimpleNamespace(name="net")
+
+
 @pytest.fixture
 def train(monkeypatch, tmp_path):
-    """train(target, "--prune") -> the call of `target`, its configuration's name."""
-    monkeypatch.setattr("edgeseg.training.config_file.load_config", lambda path: path.name)
+    """train(target, "--prune") -> the call of `target`; its configuration is RUN."""
+    monkeypatch.setattr("edgeseg.training.config_file.load_config", lambda path: RUN)
 
     def call(target: str, words: str = "") -> Reached:
         return call_of(monkeypatch, target, f"train {tmp_path}/t.toml -o {tmp_path}/run {words}")
@@ -192,15 +196,15 @@ def train(monkeypatch, tmp_path):
 
 def test_train(train, tmp_path) -> None:
     made = train("edgeseg.training.loop.Trainer", "--devices 2 --skip-bad")
-    assert made.words == ("t.toml", tmp_path / "run")
+    assert made.words == (RUN, tmp_path / "run")
     assert made.options == {"root": tmp_path, "devices": 2, "skip_bad": True}
     made = train("edgeseg.training.speed.measure_speed", "--measure --devices 3 --skip-bad")
-    assert made.words == ("t.toml",)
+    assert made.words == (RUN,)
     del made.options["console"]
     assert made.options == {"root": tmp_path, "devices": 3, "skip_bad": True}
     for verb in ("quantize", "prune"):
         made = train(f"edgeseg.commands.quantize.{verb}_run", f"--{verb} --skip-bad")
-        assert made.words == ("t.toml", tmp_path / "run")
+        assert made.words == (RUN, tmp_path / "run")
         assert (made.options["root"], made.options["skip_bad"]) == (tmp_path, True)
         line = f"train {tmp_path}/t.toml --{verb} --devices 2"
         assert "--devices: got 2" in str(CliRunner().invoke(app, line.split()).exception)
@@ -212,3 +216,21 @@ def test_train_resumes(monkeypatch, train, tmp_path) -> None:
     train("edgeseg.training.loop.Trainer.restore", "--resume")
     result = CliRunner().invoke(app, ["train", f"{tmp_path}/t.toml", "-o", f"{tmp_path}/run"])
     assert "got a folder with checkpoints, expected a new one" in str(result.exception)
+
+
+def test_train_by_default_writes_to_runs(train, monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = train("edgeseg.training.loop.Trainer", "")
+    assert made.words == (RUN, tmp_path / "run")
+    made = call_of(monkeypatch, "edgeseg.training.loop.Trainer", f"train {tmp_path}/t.toml")
+    assert made.words == (RUN, Path("runs/net"))
+    assert made.options == {"root": tmp_path, "devices": 1, "skip_bad": False}
+
+
+@pytest.mark.parametrize("what", ["--quantize", "--prune", "--measure"])
+def test_train_does_one_thing_at_a_time(what: str) -> None:
+    result = CliRunner().invoke(app, ["train", "t.toml", "--resume", what])
+    assert "--resume: got it with a run that is finished" in str(result.exception)
+    other = "--prune" if what != "--prune" else "--measure"
+    result = CliRunner().invoke(app, ["train", "t.toml", what, other])
+    assert "got several, expected one at a time" in str(result.exception)

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from edgeseg.data.folder import Sample, read_backgrounds, read_pairs
+from edgeseg.data.folder import TINGE, Sample, read_backgrounds, read_pairs, read_soft
 from edgeseg.errors import InputError
 
 
@@ -61,3 +63,32 @@ def test_families_names_and_another_folder_of_masks_choose(pairs):
     assert masks(found) == {"b_1": "masks/b_1.png", "b_2": None, "neg_1": None}
     found = read_backgrounds(pairs / "images", leave_out=["a_2", "b_1"])
     assert masks(found) == {"a_1": None, "b_2": None, "neg_1": None}
+
+
+def test_a_photo_without_a_mask_has_an_empty_one_of_its_size(tmp_path):
+    cv2.imwrite(str(tmp_path / "neg_1.png"), np.full((6, 9, 3), 7, np.uint8))
+    image, mask = Sample(tmp_path / "neg_1.png", None).read_pair()
+    assert image.shape == (6, 9, 3)
+    assert mask.dtype == np.uint8
+    np.testing.assert_array_equal(mask, np.zeros((6, 9)))
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((6, 9, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "mask.png"), np.full((9, 6), 255, np.uint8))
+    with pytest.raises(InputError, match="got a mask of 6x9, expected its image's 9x6"):
+        Sample(tmp_path / "a.png", tmp_path / "mask.png").read_pair()
+
+
+def test_a_tinge_is_no_colour(tmp_path):
+    path = tmp_path / "mask.png"
+    grey = np.full((2, 2, 3), 100, np.uint8)
+    tinged, coloured = grey.copy(), grey.copy()
+    tinged[0, 0, 2] += TINGE
+    coloured[0, 0, 2] += TINGE + 1
+    cv2.imwrite(str(path), tinged)
+    # Of red three tenths count.
+    np.testing.assert_array_equal(read_soft(path), [[100 + round(0.299 * TINGE), 100], [100, 100]])
+    cv2.imwrite(str(path), coloured)
+    with pytest.raises(InputError, match="got a mask in colours"):
+        read_soft(path)

@@ -328,3 +328,33 @@ def test_hues_are_turned_where_asked_for(samples, tmp_path):
 def test_what_has_no_effect_on_the_samples_is_refused(samples, make, name):
     with pytest.raises(InputError, match=rf"augment\.{name}: got 0\.5 .* expected 0"):
         make(samples, augment=AugmentConfig(**{name: 0.5}))
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_photo_without_a_mask_is_empty_each_time_that_it_is_read(tmp_path, cache):
+    cv2.imwrite(str(tmp_path / "thing.png"), np.full((6, 9, 3), 7, np.uint8))
+    thing = Sample(tmp_path / "thing.png", None)
+    pipeline = binary_pipeline((thing,), cache=cache)
+    for _ in range(2):
+        image, mask = pipeline.read(thing)
+        np.testing.assert_array_equal(image, np.full((6, 9, 3), 7))
+        np.testing.assert_array_equal(mask, np.zeros((6, 9), np.uint8))
+
+
+def test_groups_are_drawn_by_their_shares(samples):
+    spec = ModelSpec("t", 64, 32)
+    groups = (Group("often", samples[:1], share=3.0), Group("seldom", samples[1:], share=1.0))
+    pipeline = Pipeline(groups, samples, spec, seed=3)
+    rng = np.random.default_rng(0)
+    drawn = [pipeline.draw(rng) for _ in range(2000)]
+    assert all(sample in group.samples for group, sample in drawn)
+    # Three of four, within four standard deviations of sqrt(2000 * 3/4 * 1/4) = 19.4.
+    assert abs(sum(group is groups[0] for group, _ in drawn) - 1500) < 78
+    assert {sample for _, sample in drawn} == set(samples)
+
+
+@pytest.mark.parametrize("size", [(63, 32), (64, 31)])
+def test_a_mosaic_of_an_odd_side_is_refused(samples, size):
+    spec = ModelSpec("t", *size)
+    with pytest.raises(InputError, match="augment.mosaic: got an input of .*expected even sizes"):
+        Pipeline((Group("g", samples),), (), spec, seed=3, augment=AugmentConfig(mosaic=1.0))

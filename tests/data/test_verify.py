@@ -64,6 +64,23 @@ def test_a_mask_of_a_photo_that_is_stored_turned_is_told_of_the_turn(bad):
     assert any(line.endswith("expected the image's 60x40") for line in lines)
 
 
+def test_the_balance_of_the_classes_by_hand(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "labels.txt").write_text("ground 0 0 0\ndog 200 0 0\ncat 0 200 0\nignore 9 9 9\n")
+    colours = {0: (0, 0, 0), 1: (0, 0, 200), 9: (9, 9, 9)}  # BGR
+    for name, rows in (("a", [[0, 0, 1, 9], [0, 0, 0, 9]]), ("b", [[0, 0, 0, 0], [0, 0, 0, 9]])):
+        cv2.imwrite(str(tmp_path / f"images/{name}.png"), np.zeros((2, 4, 3), np.uint8))
+        mask = np.uint8([[colours[value] for value in row] for row in rows])
+        cv2.imwrite(str(tmp_path / f"masks/{name}.png"), mask)
+    report = verify(read_dataset("folder", tmp_path))
+    # 3 of 16 pixels do not count; 12 of the others are ground, one is a dog.
+    assert report.ignored == pytest.approx(3 / 16)
+    assert report.pixels == pytest.approx((12 / 13, 1 / 13, 0))
+    assert report.images == (2, 1, 0)
+    assert (report.good, report.sizes, report.problems) == (2, {(2, 4): 2}, ())
+
+
 def test_ids_beyond_the_classes_are_named(data_root):
     samples = read_dataset("camvid", data_root / "seeds/camvid").samples[:2]
     problems = find_problems(samples, classes=5)

@@ -92,6 +92,8 @@ def test_normalization_is_folded_before_the_blend(tmp_path):
         (lambda: calibrate(weights(1), 1.0), "threshold: got 1.0"),
         (lambda: calibrate({"logits/bias": np.zeros(3)}, 0.4), "one class, expected a binary"),
         (lambda: soften({"logits/bias": np.zeros(3)}, 2.0), "one class, expected a binary"),
+        (lambda: soften({"logits/kernel": np.zeros(1)}, 2.0), "one class, expected a binary"),
+        (lambda: soften({"logits/bias": np.zeros(1)}, 2.0), "one class, expected a binary"),
         (lambda: soften(weights(1), 0.0), "temperature: got 0.0"),
         (lambda: main(["missing.npz=1"], "out.npz"), "missing.npz=1: got no"),
     ],
