@@ -6,13 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from edgeseg.data.folder import check_range, check_size, images_in, mask_in, read_soft
-from edgeseg.data.verify import check_complete
+from edgeseg.data.folder import check_range, check_size, mask_in, read_soft
 from edgeseg.errors import InputError
-from edgeseg.file_names import opencv_name
+from edgeseg.image_files import image_paths, read_image
 from edgeseg.preprocess import resize
 
 # A picture of one colour says nothing; photographs have a deviation of 30 to 80.
@@ -102,14 +100,11 @@ def _paths(folder: Path) -> tuple[list[Path], Path | None]:
     # Masks of classes are not compared with, and their values are no 0 to 255.
     classes = any((folder / "labels.txt").is_file() for folder in list(masks.parents)[:2])
     known = images.name == "images" and masks.is_dir() and not classes
-    return images_in(images), masks if known else None
+    return image_paths(images), masks if known else None
 
 
 def _read(path: Path, masks: Path | None) -> Picture:
-    check_complete(path)
-    image = cv2.imread(opencv_name(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"{path}: got no readable image")
+    image = read_image(path)
     truth = None if masks is None else _truth(mask_in(masks, path.stem), image)
     return Picture(path, image, truth)
 

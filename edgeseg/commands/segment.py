@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Segment an image, a folder of images or a video."""
         from ..errors import InputError
-        from ..runtime.image_files import image_paths, is_image
+        from ..image_files import image_paths, is_image
         from ..runtime.stream_settings import StreamSettings
 
         if output in ("", "-"):
@@ -97,7 +97,7 @@ def _is_folder(output: str) -> bool:
 def _targets(source: Path, name: str, paths: list[Path]) -> list[Path]:
     """A PNG in the output folder for each image, or the output itself for one image."""
     from ..errors import InputError
-    from ..runtime.image_files import IMAGE_SUFFIXES
+    from ..image_files import IMAGE_SUFFIXES
     from ..runtime.video_file import VIDEO_SUFFIXES
 
     output = Path(name)

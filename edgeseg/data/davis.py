@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..image_files import is_listed
 from .dataset import Dataset, found, pair
-from .folder import is_image, mask_in
+from .folder import mask_in
 from .indexed_png import read_indexed
 
 LABELS = ("background", "object")
@@ -26,10 +27,10 @@ def read_davis(root: str | Path, *, split: str = "") -> Dataset:
     root = Path(root)
     if (root / "JPEGImages").is_dir():
         images = found(root / "JPEGImages", f"*/{split}*/*")
-        samples, problems = pair(filter(is_image, images), _annotation, decode)
+        samples, problems = pair(filter(is_listed, images), _annotation, decode)
     else:
         pattern = "images/*" if (root / "images").is_dir() else f"{split}*/images/*"
-        samples, problems = pair(filter(is_image, found(root, pattern)), _beside, decode)
+        samples, problems = pair(filter(is_listed, found(root, pattern)), _beside, decode)
     return Dataset(f"davis {split}".strip(), samples, LABELS, PALETTE, problems)
 
 

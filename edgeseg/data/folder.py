@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from ..file_names import opencv_name
+from ..image_files import image_paths, read_image, read_stored
 
 # Lossy compression of grey makes its channels differ by so much.
 TINGE = 2
@@ -20,7 +20,6 @@ LEAST_OF_ONES = 0.001
 THRESHOLD = 127
 # Family of whatever has no prefix: one for all, not one for each.
 UNNAMED = "photos"
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,7 @@ class Sample:
 
     def read_image(self) -> np.ndarray:
         """uint8 (H, W, 3), BGR."""
-        image = cv2.imread(opencv_name(self.image), cv2.IMREAD_COLOR)
-        if image is None:
-            raise InputError(f"{self.image}: got no readable image")
-        return image
+        return read_image(self.image)
 
     def read_mask(self) -> np.ndarray:
         """uint8 (H, W), 0 background to 255 foreground."""
@@ -85,9 +81,7 @@ def read_values(path: Path) -> np.ndarray:
     Raises InputError for a file that is unreadable, has other than 8 bits, or holds nothing
     but transparency.
     """
-    image = cv2.imread(opencv_name(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise InputError(f"{path}: got no readable mask")
+    image = read_stored(path)
     if image.dtype != np.uint8:
         raise InputError(f"{path}: got a mask of {image.dtype}, expected 8 bits")
     if image.ndim == 2:
@@ -168,26 +162,6 @@ def mask_in(folder: Path, name: str) -> Path:
     return loud if not mask.exists() and loud.exists() else mask
 
 
-def images_in(folder: str | Path) -> list[Path]:
-    """Image files of a folder, sorted by name. InputError where there are none.
-
-    Hidden files are left out: macOS puts a `._b.jpg`, which is no image, beside each `b.jpg`.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: got no such folder, expected one with images")
-    found = sorted(path for path in folder.iterdir() if is_image(path))
-    if not found:
-        raise InputError(f"{folder}: got no images, expected {', '.join(IMAGE_SUFFIXES)}")
-    return found
-
-
-def is_image(path: Path) -> bool:
-    """Whether it is named as an image, and is neither hidden nor a folder."""
-    suffix, hidden = path.suffix.lower(), path.name.startswith(".")
-    return suffix in IMAGE_SUFFIXES and not hidden and not path.is_dir()
-
-
 def read_pairs(
     root: str | Path,
     *,
@@ -208,7 +182,7 @@ def read_pairs(
     """
     samples: list[Sample] = []
     folder = Path(root) / "masks" if masks is None else Path(masks)
-    for image in images_in(Path(root) / "images"):
+    for image in image_paths(Path(root) / "images"):
         mask = mask_in(folder, image.stem)
         sample = Sample(image, mask if mask.exists() else None)
         if image.stem in leave_out or (families and not sample.is_of(families)):
@@ -228,4 +202,4 @@ def read_backgrounds(folder: str | Path, *, leave_out: Collection[str] = ()) -> 
 
     leave_out: as in `read_pairs`.
     """
-    return [Sample(image, None) for image in images_in(folder) if image.stem not in leave_out]
+    return [Sample(image, None) for image in image_paths(folder) if image.stem not in leave_out]

@@ -9,11 +9,10 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..errors import InputError
-from ..file_names import opencv_name
+from ..image_files import read_image
 from .dataset import UNKNOWN
 from .folder import read_grey
 
@@ -50,10 +49,7 @@ def read_coloured(path: Path, palette: np.ndarray) -> np.ndarray:
 
     palette: uint8 (colours, 3), red green blue.
     """
-    image = cv2.imread(opencv_name(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"{path}: got no readable mask")
-    keys = image.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
+    keys = read_image(path).astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
     wanted = palette.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
     order = np.argsort(wanted, kind="stable")
     places = np.searchsorted(wanted[order], keys)

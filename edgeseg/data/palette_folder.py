@@ -16,14 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..image_files import image_paths, is_listed
 from .dataset import IGNORE, UNKNOWN, Colour, Dataset, Labelled, check_count
 from .folder import (
     THRESHOLD,
     Problem,
     check_any_foreground,
     check_range,
-    images_in,
-    is_image,
     mask_in,
     read_soft,
     read_values,
@@ -60,7 +59,7 @@ def read_folder(root: str | Path, *, split: str = "") -> Dataset:
     labels, palette, ignored = read_labels_file(file) if file else (*BINARY, None)
     decode = partial(decode_classes, palette=palette, ignored=ignored) if file else decode_binary
     samples, problems = [], []
-    images = images_in(folder / "images")
+    images = image_paths(folder / "images")
     for image in images:
         mask = mask_in(folder / "masks", image.stem)
         if mask.is_file():
@@ -75,7 +74,7 @@ def read_folder(root: str | Path, *, split: str = "") -> Dataset:
 
 def _passed_over(folder: Path, images: list[Path]) -> Iterator[Problem]:
     """A line for each kind of file that is not read, or read twice, with the first of them."""
-    below = [path for path in (folder / "images").glob("*/**/*") if is_image(path)]
+    below = [path for path in (folder / "images").glob("*/**/*") if is_listed(path)]
     if below:
         yield Problem(
             folder / "images",
@@ -83,7 +82,7 @@ def _passed_over(folder: Path, images: list[Path]) -> Iterator[Problem]:
             "them beside the others, they are passed over",
         )
     stems = Counter(image.stem for image in images)
-    masks = [path for path in (folder / "masks").glob("*") if is_image(path)]
+    masks = [path for path in (folder / "masks").glob("*") if is_listed(path)]
     if alone := sorted(mask for mask in masks if mask.stem not in stems):
         yield Problem(
             folder / "masks",

@@ -8,14 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ..complete import cut_off
 from ..errors import InputError
-from ..file_names import opencv_name
 from .dataset import IGNORE, UNKNOWN, Dataset, Labelled
-from .folder import IMAGE_SUFFIXES, Problem, Sample, check_any_foreground
+from .folder import Problem, Sample, check_any_foreground
 from .palette_folder import check_not_all_empty
 
 
@@ -123,16 +120,12 @@ def _in_threads(
 
 def _examine(sample: Sample, classes: int | None) -> _Seen:
     try:
-        check_complete(sample.image)
         height, width = sample.read_image().shape[:2]
     except InputError as error:
         return _Seen(_problem(sample.image, error))
     if sample.mask is None:
         return _Seen(None, (height, width), _counts(np.zeros((height, width), np.uint8)))
     try:
-        # The masks of all images may lie in one file of hundreds of megabytes, as COCO's do.
-        if sample.mask.suffix.lower() in IMAGE_SUFFIXES:
-            check_complete(sample.mask)
         labels = sample.read_labels() if isinstance(sample, Labelled) else sample.read_mask()
     except InputError as error:
         return _Seen(_problem(sample.mask, error))
@@ -164,23 +157,3 @@ def _unknown(counts: np.ndarray, classes: int) -> str:
     if not ids:
         return ""
     return "colours" if ids == [UNKNOWN] else f"ids {ids}"
-
-
-def check_complete(path: Path) -> None:
-    """Raise InputError for a file that is missing, empty, unreadable or cut off.
-
-    OpenCV fills what is missing of a JPEG with grey and says nothing.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: got no readable file ({error.strerror})") from None
-    if not data:
-        raise InputError(f"{path}: got an empty file")
-    kind = cut_off(data)
-    if kind is not None:
-        raise InputError(f"{path}: got a truncated {kind}")
-    if path.suffix.lower() in (".jpg", ".jpeg", ".png") and not cv2.haveImageReader(
-        opencv_name(path)
-    ):
-        raise InputError(f"{path}: got no readable image")

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..image_files import is_image, read_image
 from .capture import VideoFile
-from .image_files import is_image, read_image
 
 # (width, height) -> uint8 (height, width, 3) BGR, one call a frame.
 Background = Callable[[int, int], np.ndarray]

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import SourceError
 from ..file_names import opencv_name
-from .quiet import quiet_opencv
+from ..quiet import quiet_opencv
 from .source import Source
 from .timing import Length, file_fps, sane_fps
 from .web_file import is_file

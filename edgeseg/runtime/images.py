@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..image_files import read_image
 from .effects import make_effect
-from .image_files import read_image
 from .overwriting import refuse_overwriting
 from .segmentation import Segmentation
 from .segmenter import Segmenter

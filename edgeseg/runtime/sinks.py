@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from ..errors import InputError, SinkError
+from ..quiet import quiet_opencv
 from .mjpeg import MjpegPage
-from .quiet import quiet_opencv
 from .sink import Sink
 from .video_file import VIDEO_SUFFIXES, VideoSink
 from .virtual_camera import VirtualCamera

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, SourceError
+from ..image_files import image_paths, is_image, read_image
 from .capture import Camera, Stream, VideoFile
-from .image_files import image_paths, is_image, read_image
 from .sample import Sample
 from .source import Source
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import EdgesegError, InputError, SourceError
+from ..image_files import image_paths
 from ..spec import load_model
 from . import assets, budget
 from .background import open_background
 from .effects import EFFECTS, Effect, make_effect
-from .image_files import image_paths
 from .overwriting import refuse_numbering_over, refuse_overwriting
 from .pipeline import Options, Pipeline
 from .real_time import RealTime

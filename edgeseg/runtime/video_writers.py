@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import SinkError
 from ..file_names import opencv_name
-from .quiet import quiet_opencv
+from ..quiet import quiet_opencv
 
 FRAGMENTED = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]
 # OpenCV does not say that a disk is full: writing stops while so much is left.

@@ -29,7 +29,7 @@ def test_photographs_that_are_cut_off_are_refused(tmp_path, frames):
     cv2.imwrite(str(path), frames[0])
     assert len(read_pictures(tmp_path, limit=1)) == 1
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match=r"half\.jpg: got a truncated JPEG"):
+    with pytest.raises(InputError, match=r"half\.jpg: got a JPEG that is cut off"):
         read_pictures(tmp_path, limit=1)
 
 

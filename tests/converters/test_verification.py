@@ -272,7 +272,7 @@ def test_pictures_come_with_the_masks_beside_them(photos):
 
 def test_unreadable_pictures_are_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"broken\.jpg: got no readable image"):
+    with pytest.raises(InputError, match=r"broken\.jpg: got something that is no image"):
         read_pictures(tmp_path, limit=1)
     with pytest.raises(InputError, match="got no such folder"):
         read_pictures(tmp_path / "nowhere", limit=1)

@@ -10,7 +10,7 @@ import pytest
 from edgeseg.data import isbi, lgg
 from edgeseg.data.coco import colours
 from edgeseg.data.dataset import IGNORE, UNKNOWN
-from edgeseg.data.folder import images_in, read_pairs
+from edgeseg.data.folder import read_pairs
 from edgeseg.data.readers import read_dataset
 from edgeseg.errors import InputError, MissingExtra
 
@@ -348,10 +348,3 @@ def test_unknown_layout_and_kind(tmp_path):
         read_dataset("voc", tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         read_dataset("auto", tmp_path / "nowhere")
-
-
-def test_hidden_files_and_folders_are_no_images(tmp_path):
-    for name in ("b.jpg", "._b.jpg", ".hidden.png", "notes.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / "c.jpg").mkdir()
-    assert images_in(tmp_path) == [tmp_path / "b.jpg"]

@@ -1,5 +1,7 @@
 """Bad files are found and named; the commands tell a user."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,6 @@ import typer
 from typer.testing import CliRunner
 
 from edgeseg.commands import dataset as command
-from edgeseg.data import verify as checks
 from edgeseg.data.folder import Sample
 from edgeseg.data.readers import read_dataset
 from edgeseg.data.sheet import contact_sheet, overlay
@@ -49,7 +50,7 @@ def test_every_bad_file_is_named(bad):
     assert "lonely.jpg: got no mask" in text
     assert "other_size.jpg: got a mask of 59x40" in text
     assert "strange_id.png: got unknown class colours" in text
-    assert "truncated.jpg: got a truncated JPEG" in text
+    assert "truncated.jpg: got a JPEG that is cut off" in text
     assert "no_mask_file.png: got an empty file" in text
     assert report.pixels == pytest.approx((0.75, 0.25))
     assert report.sizes == {(40, 60): 1}
@@ -142,8 +143,9 @@ def test_a_sheet_that_cannot_be_written_is_an_error_and_leaves_the_one_before(nu
 
 
 def test_one_file_of_all_masks_is_not_read_for_each_image(data_root, monkeypatch):
-    read = []
-    monkeypatch.setattr(checks, "check_complete", lambda path: read.append(path.suffix))
+    read, read_bytes = [], Path.read_bytes
+    note = lambda path: read.append(path.suffix) or read_bytes(path)  # noqa: E731
+    monkeypatch.setattr(Path, "read_bytes", note)
     samples = read_dataset("coco", data_root / "seeds/coco").samples[:3]
     assert find_problems(samples, classes=81) == {}
     assert read == [".jpg"] * 3
@@ -151,7 +153,7 @@ def test_one_file_of_all_masks_is_not_read_for_each_image(data_root, monkeypatch
 
 def test_verify_command(bad):
     result = CliRunner().invoke(app, ["dataset", "verify", str(bad)])
-    assert "truncated.jpg: got a truncated JPEG" in result.output
+    assert "truncated.jpg: got a JPEG that is cut off" in result.output
     assert isinstance(result.exception, InputError)
     assert "5 bad of 6" in str(result.exception)
 

@@ -7,12 +7,9 @@ import http.server
 import os
 import shutil
 import socket
-import struct
 import subprocess
 import threading
 import time
-import types
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +20,6 @@ import pytest
 from edgeseg import InputError, SourceError
 from edgeseg.runtime import capture
 from edgeseg.runtime.capture import Camera, Stream
-from edgeseg.runtime.image_files import read_image
-from edgeseg.runtime.quiet import quiet_opencv
 from edgeseg.runtime.sample import Sample
 from edgeseg.runtime.source import Source
 from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size
@@ -412,67 +407,6 @@ def test_a_rate_beyond_most_cameras_is_that_of_the_frames(
     assert [len(frames_of(source)) for source in found] == [50, 50]
     error = capsys.readouterr().err
     assert error == f"edgeseg: {recording} states 1000 frames a second; taking 25\n"
-
-
-@pytest.mark.parametrize("place", ["cv2", "cv2.utils.logging"])
-def test_opencv_is_quiet_wherever_it_has_its_level(monkeypatch, place: str) -> None:
-    """Up to 4.12 its functions are in cv2 itself."""
-    levels = [3]
-
-    def set_level(level: int) -> int:
-        levels.append(level)
-        return levels[-2]
-
-    found = types.SimpleNamespace(getLogLevel=lambda: levels[-1], setLogLevel=set_level)
-    if place == "cv2":
-        monkeypatch.delattr(cv2.utils, "logging", raising=False)
-        for name, function in vars(found).items():
-            monkeypatch.setattr(cv2, name, function, raising=False)
-    else:
-        monkeypatch.setattr(cv2.utils, "logging", found, raising=False)
-    with quiet_opencv():
-        assert levels[-1] == 0
-    assert levels == [3, 0, 3]
-
-
-def test_two_threads_that_keep_opencv_quiet_leave_its_level() -> None:
-    logging = getattr(cv2.utils, "logging", cv2)
-    level = logging.getLogLevel()
-    one, other = quiet_opencv(), quiet_opencv()
-    one.__enter__()
-    other.__enter__()
-    one.__exit__(None, None, None)
-    assert logging.getLogLevel() == 0
-    other.__exit__(None, None, None)
-    assert logging.getLogLevel() == level
-
-
-def test_an_image_that_is_larger_than_opencv_takes_is_an_error_of_ours(tmp_path, capfd) -> None:
-    def chunk(name: bytes, data: bytes) -> bytes:
-        body = name + data
-        return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 65000, 65000, 8, 0, 0, 0, 0))
-    path = tmp_path / "large.png"
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    )
-    with pytest.raises(SourceError, match=r"large\.png: got something that is no image"):
-        read_image(path)
-    assert capfd.readouterr().err == ""
-
-
-def test_an_image_that_is_cut_off_is_told_in_one_line(tmp_path, capfd) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-    for kind, suffix in (("JPEG", ".jpg"), ("PNG", ".png")):
-        path = tmp_path / f"half{suffix}"
-        data = cv2.imencode(suffix, noise)[1].tobytes()
-        path.write_bytes(data + bytes(5000))
-        assert read_image(path).shape == (40, 60, 3)
-        path.write_bytes(data[: len(data) // 2])
-        with pytest.raises(SourceError, match=rf"half\{suffix}: got a {kind} that is cut off"):
-            read_image(path)
-    assert capfd.readouterr().err == ""
 
 
 def test_photos_of_other_formats_are_no_videos(tmp_path) -> None:

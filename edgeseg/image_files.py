@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..complete import cut_off
-from ..errors import SourceError
+from .complete import cut_off
+from .errors import SourceError
 from .quiet import quiet_opencv
 
 IMAGE_SUFFIXES = (".avif", ".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -18,18 +18,25 @@ IMAGE_SUFFIXES = (".avif", ".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".t
 UNREAD_SUFFIXES = (".heic", ".heif", ".jxl")
 
 
-def image_paths(folder: Path) -> list[Path]:
-    """The images of a folder, by name, but hidden files. SourceError where there are none.
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its name, one that cannot be read included."""
+    return path.suffix.lower() in (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES)
+
+
+def is_listed(path: Path) -> bool:
+    """Whether what was found in a folder is an image, and is neither hidden nor a folder.
 
     macOS puts a `._b.jpg`, which is no image, beside each `b.jpg` on other systems' disks.
     """
+    return is_image(path) and not path.name.startswith(".") and not path.is_dir()
+
+
+def image_paths(folder: str | Path) -> list[Path]:
+    """The images of a folder, by name, but hidden files. SourceError where there are none."""
+    folder = Path(folder)
     if not folder.is_dir():
         raise SourceError(f"{folder}: got no such folder, expected a folder of images")
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if is_image(path) and not path.name.startswith(".") and path.is_file()
-    )
+    paths = sorted(path for path in folder.iterdir() if is_listed(path))
     if not paths:
         known = " ".join(IMAGE_SUFFIXES)
         raise SourceError(f"{folder}: got a folder without images, expected some of {known}")
@@ -42,6 +49,19 @@ def read_image(path: Path) -> np.ndarray:
     Of several pictures in a file the first one. Raises SourceError where it is unreadable,
     empty or cut off.
     """
+    return _read(path, cv2.IMREAD_COLOR)
+
+
+def read_stored(path: Path) -> np.ndarray:
+    """An image's values as they are stored: (H, W) grey, or (H, W, 3) BGR or (H, W, 4) BGRA.
+
+    uint8, or whatever the file has. Not turned. Raises SourceError as `read_image` does.
+    """
+    return _read(path, cv2.IMREAD_UNCHANGED)
+
+
+def _read(path: Path, how: int) -> np.ndarray:
+    # Read here: OpenCV crashes on names that are no UTF-8.
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -55,15 +75,10 @@ def read_image(path: Path) -> np.ndarray:
     image = None
     # OpenCV raises for one that says it is larger than OpenCV takes.
     with quiet_opencv(), contextlib.suppress(cv2.error):
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     if image is None:
         raise SourceError(
             f"{path}: got something that is no image OpenCV can read, "
             f"expected {' '.join(IMAGE_SUFFIXES)}"
         )
     return image
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file is an image by its name, one that cannot be read included."""
-    return path.suffix.lower() in (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES)
