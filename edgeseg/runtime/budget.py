@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..spec import load_model
 from . import assets
 from .delegates import invoke_ms
-from .effects import Effect
+from .effect import Effect
 from .segmenter import Segmenter
 
 # With the network on fewer frames than one in four, optical flow loses what moves quickly.

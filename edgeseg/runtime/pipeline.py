@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import SinkError
-from .effects import Effect
+from .effect import Effect
 from .focus import View
 from .handoff import Finished, Handoff
 from .interruption import interruptible

@@ -14,7 +14,8 @@ from ..image_files import image_paths
 from ..spec import load_model
 from . import assets, budget
 from .background import open_background
-from .effects import EFFECTS, Effect, make_effect
+from .effect import Effect
+from .effects import EFFECTS, make_effect
 from .overwriting import refuse_numbering_over, refuse_overwriting
 from .pipeline import Options, Pipeline
 from .real_time import RealTime

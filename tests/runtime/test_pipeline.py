@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from edgeseg import InputError, ModelSpec, Segmenter, SinkError, SourceError
-from edgeseg.runtime.effects import Effect, make_effect
+from edgeseg.runtime.effect import Effect
+from edgeseg.runtime.effects import make_effect
 from edgeseg.runtime.handoff import Finished, Handoff
 from edgeseg.runtime.pipeline import Options, Pipeline
 from edgeseg.runtime.sink import Sink
