@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +46,16 @@ def read_groups(path: Path) -> Groups:
     }
 
 
+def check_images(groups: Groups, names: Collection[str]) -> None:
+    """Raise InputError where no image, by its name without suffix, has a group."""
+    if not any(groups.get(name) for name in names):
+        raise InputError("groups: got no image of the data in the CSV, expected their file names")
+
+
 def summarise(scores: Sequence[ImageScore], groups: Groups) -> dict:
     """Attribute -> {"groups": {group: {images, iou, ci}}, "largest_gap": {...}}.
 
-    Only images with the class count. InputError where no image is in the CSV.
+    Only images with the class count. InputError where none of them is in the CSV.
     """
     members: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in scores:
@@ -58,7 +64,7 @@ def summarise(scores: Sequence[ImageScore], groups: Groups) -> dict:
         for attribute, group in groups.get(one.name, {}).items():
             members[attribute][group].append(one.iou)
     if not members:
-        raise InputError("groups: got no image of the data in the CSV, expected their file names")
+        raise InputError("groups: got none but images without the class, expected others as well")
     return {attribute: _attribute(by_group) for attribute, by_group in sorted(members.items())}
 
 

@@ -53,11 +53,10 @@ class Plan:
             raise InputError("only accuracy: got no folder, expected --data DIR")
         if self.only == "video" and not self.video:
             raise InputError("only video: got no folder, expected --video DIR")
-        if self.filters and not self.wants("video"):
-            raise InputError("filters: got no sequence to run them on, expected --video DIR")
         for name, part, given in (
             ("baselines", "accuracy", self.baselines),
             ("groups", "accuracy", self.groups),
+            ("filters", "video", self.filters),
             ("sustained", "speed", self.sustained_s),
         ):
             if given and not self.wants(part):
@@ -66,7 +65,7 @@ class Plan:
     def _missing(self, part: str) -> str:
         if self.only not in ("", part):
             return f"expected no --only {self.only}"
-        return "expected --data DIR"
+        return f"expected --{'video' if part == 'video' else 'data'} DIR"
 
     def wants(self, part: str) -> bool:
         """True where a part is to be run and has something to run on."""

@@ -74,7 +74,7 @@ def _run(plan: Plan, subjects: Sequence[Subject], *, command: str) -> tuple[Repo
         entries=list(entries.values()),
     )
     cases: list[Case] = []
-    _check(plan, subjects, samples, clips)
+    _check(plan, subjects, samples, clips, by_image)
     if plan.wants("speed"):
         _networks(plan, subjects, entries)
         _whole_way(plan, subjects, entries, _frames(clips, samples))
@@ -97,12 +97,18 @@ def _run(plan: Plan, subjects: Sequence[Subject], *, command: str) -> tuple[Repo
 
 
 def _check(
-    plan: Plan, subjects: Sequence[Subject], samples: Sequence[Sample], clips: Sequence[video.Clip]
+    plan: Plan,
+    subjects: Sequence[Subject],
+    samples: Sequence[Sample],
+    clips: Sequence[video.Clip],
+    by_image: groups.Groups,
 ) -> None:
     """A bad file is told before minutes of measuring, not after."""
     if plan.wants("accuracy") or plan.wants("video"):
         checks.check_models(subjects)
     pairs = checks.pairs(plan, subjects, samples, clips)
+    if plan.groups:
+        groups.check_images(by_image, {sample.name for sample in pairs})
     if pairs:
         with progress("reading", len(pairs)) as tick:
             checks.check_pairs(pairs, tick)

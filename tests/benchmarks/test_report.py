@@ -171,6 +171,26 @@ def test_groups_by_hand(tmp_path):
         groups.read_groups(table)
 
 
+@pytest.mark.parametrize("lines", ["other.jpg,sit", "a_0.png,", ""])
+def test_groups_of_no_image_of_the_data_are_told_before_anything_is_measured(
+    run, data, tmp_path, lines, monkeypatch
+):
+    """A CSV of other names, or without a group in it, was told after all, or not at all."""
+    table = tmp_path / "groups.csv"
+    table.write_text(f"image,pose\n{lines}\n")
+    monkeypatch.delattr("edgeseg.benchmarks.run.accuracy.measure")
+    words = ("person", "--data", data, "--only", "accuracy", "--groups", table)
+    result = run(*words, "-o", tmp_path / "report")
+    assert isinstance(result.exception, InputError)
+    assert "got no image of the data in the CSV" in str(result.exception)
+
+
+def test_groups_of_images_without_the_class_are_none():
+    empty = ImageScore("neg_1", "neg", false_area=0.1)
+    with pytest.raises(InputError, match="got none but images without the class"):
+        groups.summarise([empty], {"neg_1": {"pose": "sit"}})
+
+
 def test_video_scores_by_hand():
     truth = [np.zeros((2, 5), bool)] * 2
     flash = np.zeros((2, 5), bool)
@@ -284,6 +304,8 @@ def test_refuses_what_it_cannot_run(run, data):
         (("nobody",), "expected a .tflite or a bundled model"),
         (("--baselines",), "baselines: got nothing to measure, expected --data DIR"),
         (("--only", "speed", "--groups", "g.csv"), "groups: got nothing to measure"),
+        (("--filters",), "filters: got nothing to measure, expected --video DIR"),
+        (("--only", "accuracy", "--data", data, "--filters"), "expected no --only accuracy"),
         (("--only", "accuracy", "--data", data, "--sustained", 1), "expected no --only accuracy"),
     ):
         result = run(*arguments)
