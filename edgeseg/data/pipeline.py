@@ -15,7 +15,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import cv2
 import numpy as np
 
 from ..errors import InputError
@@ -24,14 +23,11 @@ from ..spec import ModelSpec
 from .augment import AugmentConfig, photometric, turn_hue, warp, warp_matrix
 from .batch import Batch
 from .batch_processes import batches_from_processes
-from .example import Example, joined
+from .composition import composited, mosaic, pasted
+from .example import Example
 from .feature_maps import FeatureMaps
 from .folder import Sample
 from .previous_mask import PreviousMaskConfig, motion, previous_mask
-
-# Pixels of a step by which a mosaic is moved, where no feature maps have places to keep to.
-MOSAIC_STEP = 16
-PLACES_CROP = (0.5, 1.1)  # of what is behind a composite
 
 
 @dataclass(frozen=True)
@@ -184,54 +180,17 @@ class Pipeline:
         group, sample = self.draw(rng)
         example = self.warped(rng, sample, group.crop, emptiest_of=group.emptiest_of)
         if sample.mask is not None and self.backgrounds and rng.random() < self.augment.composite:
-            example = self._composite(rng, example)
+            example = composited(rng, self, example)
         if rng.random() < self.augment.paste:
-            example = self._paste(rng, example)
+            example = pasted(rng, self, example)
         # Only drawn where asked for: other configurations keep their sequence of numbers.
         if self.augment.mosaic and rng.random() < self.augment.mosaic:
-            example = self._mosaic(rng)
+            example = mosaic(rng, self)
         image = photometric(rng, example.image, self.augment)
         pixels, mask = self._pixels(rng, image, example.mask)
         stride = self.output_stride
         small = resize(mask, mask.shape[1] // stride, mask.shape[0] // stride)
         return pixels, small[..., np.newaxis], group.weight, sample.name, example.features
-
-    def place(self, rng: np.random.Generator) -> Sample:
-        """What somebody is put onto: one of the backgrounds, or a thing."""
-        places = self.backgrounds
-        if self.augment.things and rng.random() < self.augment.things:
-            places = self.things
-        return places[rng.integers(len(places))]
-
-    def _composite(self, rng: np.random.Generator, example: Example) -> Example:
-        behind = self.warped(rng, self.place(rng), PLACES_CROP)
-        # People and place were lit differently: their colours are drawn apart, too.
-        lit = dataclasses.replace(example, image=photometric(rng, example.image, self.augment))
-        return lit.over(behind, example.mask)
-
-    def _paste(self, rng: np.random.Generator, example: Example) -> Example:
-        _, sample = self.draw(rng)
-        if sample.mask is None:
-            return example
-        other = self.warped(rng, sample, (0.9, 2.2))
-        return other.over(example, cv2.max(example.mask, other.mask))
-
-    def _mosaic(self, rng: np.random.Generator) -> Example:
-        """Four samples, two by two, moved around so that they meet anywhere."""
-        rows = []
-        for _ in range(2):
-            pair = []
-            for _ in range(2):
-                group, sample = self.draw(rng)
-                count = group.emptiest_of
-                pair.append(self.warped(rng, sample, group.crop, part=2, emptiest_of=count))
-            rows.append(joined(pair, axis=1))
-        step = MOSAIC_STEP
-        if self.features is not None:
-            step = self.spec.height // self.feature_grid[0]
-        places = (self.spec.height // step, self.spec.width // step)
-        moved = int(rng.integers(places[0])), int(rng.integers(places[1]))
-        return joined(rows, axis=0).shifted(*moved, step)
 
     def _pixels(self, rng, image, mask):
         """The network's input, and the truth, which moves where the camera does."""

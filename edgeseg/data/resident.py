@@ -23,8 +23,9 @@ import numpy as np
 
 from ..errors import InputError
 from .augment import AugmentConfig
+from .composition import PLACES_CROP, place
 from .folder import Sample
-from .pipeline import PLACES_CROP, Group, Pipeline
+from .pipeline import Group, Pipeline
 
 # Of the augmentation, what is not made on the device.
 LEFT_OUT = ("paste", "jpeg", "hue", "hue_things", "elastic")
@@ -230,7 +231,7 @@ def _places(
 ) -> tuple[np.ndarray, np.ndarray]:
     rows, inverses = np.zeros(count, np.int32), np.zeros((count, 2, 3), np.float32)
     for index in range(count):
-        rows[index] = store.rows[pipeline.place(rng).image]
+        rows[index] = store.rows[place(rng, pipeline).image]
         matrix = pipeline.matrix(rng, store.masks[rows[index]], PLACES_CROP)
         inverses[index] = cv2.invertAffineTransform(matrix)
     return rows, inverses

@@ -1,9 +1,13 @@
-"""Where the real samples lie."""
+"""Where the real samples lie, and small ones that are made."""
 
 import os
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+
+from edgeseg.data.folder import Sample
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +18,19 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"no sample data at {root}; set EDGESEG_DATA to its folder")
     return root
+
+
+@pytest.fixture
+def samples(tmp_path):
+    """Three photos with masks: a bright disc on noise."""
+    rng = np.random.default_rng(0)
+    made = []
+    for index in range(3):
+        image = rng.integers(0, 120, (64, 96, 3), dtype=np.uint8)
+        mask = np.zeros((64, 96), np.uint8)
+        cv2.circle(mask, (30 + 15 * index, 32), 16, 255, -1)
+        image[mask > 0] += 120
+        cv2.imwrite(str(tmp_path / f"{index}.png"), image)
+        cv2.imwrite(str(tmp_path / f"{index}_mask.png"), mask)
+        made.append(Sample(tmp_path / f"{index}.png", tmp_path / f"{index}_mask.png"))
+    return tuple(made)

@@ -24,22 +24,6 @@ STILL = AugmentConfig(
 )  # fmt: skip
 
 
-@pytest.fixture
-def samples(tmp_path):
-    """Three photos with masks: a bright disc on noise."""
-    rng = np.random.default_rng(0)
-    made = []
-    for index in range(3):
-        image = rng.integers(0, 120, (64, 96, 3), dtype=np.uint8)
-        mask = np.zeros((64, 96), np.uint8)
-        cv2.circle(mask, (30 + 15 * index, 32), 16, 255, -1)
-        image[mask > 0] += 120
-        cv2.imwrite(str(tmp_path / f"{index}.png"), image)
-        cv2.imwrite(str(tmp_path / f"{index}_mask.png"), mask)
-        made.append(Sample(tmp_path / f"{index}.png", tmp_path / f"{index}_mask.png"))
-    return tuple(made)
-
-
 def decode(path):
     """Class ids; here, not in a function, so that other processes can import it."""
     ids = (cv2.imread(str(path), 0) > 127).astype(np.uint8)
@@ -254,26 +238,6 @@ def test_spin_turns_some_photos_by_any_angle():
     turned = some[np.abs(some) > 1e-6]
     assert 60 < len(turned) < 140
     assert np.histogram(turned, bins=4, range=(-np.pi, np.pi))[0].min() > 10
-
-
-def test_things_are_the_places_that_people_are_put_into(samples, tmp_path):
-    cv2.imwrite(str(tmp_path / "thing.png"), np.full((64, 96, 3), (0, 0, 255), np.uint8))
-    cv2.imwrite(str(tmp_path / "room.png"), np.zeros((64, 96, 3), np.uint8))
-    thing, room = (Sample(tmp_path / name, None) for name in ("thing.png", "room.png"))
-    spec = ModelSpec("t", 96, 64, scale=(1.0,) * 3, offset=(0.0,) * 3)
-    groups = (Group("people", samples), Group("things", (thing,), share=1e-9))
-
-    def red_outside(things):
-        augment = dataclasses.replace(STILL, composite=1.0, things=things)
-        batch = Pipeline(groups, (room,), spec, output_stride=1, augment=augment).batch(0, 8)
-        outside = batch.truth[..., 0] == 0
-        return batch.tensor[..., 0][outside].mean(), batch.tensor[..., 1][outside].mean()
-
-    assert red_outside(0.0) == (0, 0)
-    assert red_outside(1.0) == (255, 0)
-    assert 60 < red_outside(0.5)[0] < 200
-    with pytest.raises(InputError, match=r"augment\.things"):
-        Pipeline(groups[:1], (), spec, augment=dataclasses.replace(STILL, things=1.0))
 
 
 def test_the_emptiest_of_several_crops_is_taken(samples):

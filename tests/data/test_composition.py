@@ -1,0 +1,160 @@
+"""Pictures of several photos: what of each is seen where, in the image and in its mask."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeseg.data.augment import AugmentConfig
+from edgeseg.data.composition import pasted
+from edgeseg.data.example import Example
+from edgeseg.data.folder import Sample
+from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.errors import InputError
+from edgeseg.spec import ModelSpec
+
+STILL = AugmentConfig(
+    crop=(1.0, 1.0), aspect=1.0, rotation=0, flip=0, brightness=0, contrast=0, gamma=0, colour=0,
+    saturation=0, low_light=0, noise=0, blur=0, jpeg=0, grey=0, composite=0, paste=0,
+)  # fmt: skip
+SPEC = ModelSpec("t", 96, 64, scale=(1.0,) * 3, offset=(0.0,) * 3)
+MIDDLE = (slice(20, 44), slice(36, 60))  # 24 by 24 pixels of a photo
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A function that writes a photo from its image, and its mask where there is one."""
+
+    def write(name, image, mask=None):
+        image = np.broadcast_to(np.asarray(image, np.uint8), (64, 96, 3))
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+        if mask is None:
+            return Sample(tmp_path / f"{name}.png", None)
+        mask = np.broadcast_to(np.asarray(mask, np.uint8), (64, 96))
+        cv2.imwrite(str(tmp_path / f"{name}_mask.png"), mask)
+        return Sample(tmp_path / f"{name}.png", tmp_path / f"{name}_mask.png")
+
+    return write
+
+
+@pytest.fixture
+def person(photo):
+    """White, a square in the middle of a blue photo."""
+    image, mask = np.full((64, 96, 3), (255, 0, 0)), np.zeros((64, 96))
+    image[MIDDLE], mask[MIDDLE] = 255, 255
+    return photo("person", image, mask)
+
+
+def batch_of(samples, size, places=(), **augment):
+    """RGB (N, 64, 96, 3) and masks (N, 64, 96), 0 to 255, of samples drawn alike."""
+    groups = tuple(Group(str(i), (sample,)) for i, sample in enumerate(samples))
+    augment = dataclasses.replace(STILL, **augment)
+    pipeline = Pipeline(groups, tuple(places), SPEC, output_stride=1, seed=3, augment=augment)
+    batch = pipeline.batch(0, size)
+    return batch.pixels.astype(int), batch.labels[..., 0].astype(int)
+
+
+def test_things_are_the_places_that_people_are_put_into(samples, tmp_path):
+    cv2.imwrite(str(tmp_path / "thing.png"), np.full((64, 96, 3), (0, 0, 255), np.uint8))
+    cv2.imwrite(str(tmp_path / "room.png"), np.zeros((64, 96, 3), np.uint8))
+    thing, room = (Sample(tmp_path / name, None) for name in ("thing.png", "room.png"))
+    spec = ModelSpec("t", 96, 64, scale=(1.0,) * 3, offset=(0.0,) * 3)
+    groups = (Group("people", samples), Group("things", (thing,), share=1e-9))
+
+    def red_outside(things):
+        augment = dataclasses.replace(STILL, composite=1.0, things=things)
+        batch = Pipeline(groups, (room,), spec, output_stride=1, augment=augment).batch(0, 8)
+        outside = batch.truth[..., 0] == 0
+        return batch.tensor[..., 0][outside].mean(), batch.tensor[..., 1][outside].mean()
+
+    assert red_outside(0.0) == (0, 0)
+    assert red_outside(1.0) == (255, 0)
+    assert 60 < red_outside(0.5)[0] < 200
+    with pytest.raises(InputError, match=r"augment\.things"):
+        Pipeline(groups[:1], (), spec, augment=dataclasses.replace(STILL, things=1.0))
+
+
+def test_people_and_places_are_lit_apart(photo):
+    left = np.where(np.arange(96) < 48, 255, 0)
+    someone, place = photo("someone", 128, left), photo("place", 128)
+    images, masks = batch_of([someone], 200, [place], composite=1.0, brightness=0.4)
+    people = np.array([image[mask == 255][:, 0].mean() for image, mask in zip(images, masks)])
+    places = np.array([image[mask == 0][:, 0].mean() for image, mask in zip(images, masks)])
+    # The whole picture is up to 51 brighter or darker, and the person as much again.
+    assert np.abs(places - 128).max() == pytest.approx(51, abs=2)
+    assert np.abs(people - places).max() == pytest.approx(51, abs=2)
+    assert np.abs(np.corrcoef(people - places, places)[0, 1]) < 0.2
+
+
+def test_places_are_seen_from_half_their_side_to_a_little_beyond(photo, person):
+    # Brighter by 240 from left to right; mirrored beyond, so that steps keep their size.
+    place = photo("place", np.linspace(0, 240, 96)[:, None])
+    images, masks = batch_of([person], 100, [place], composite=1.0)
+    assert (masks[:, 4].max(1) == 0).all()
+    steps = np.abs(np.diff(images[:, 4, :, 1], axis=1)).mean(1)
+    shares = steps / (240 / 95)
+    assert min(shares) == pytest.approx(0.5, abs=0.05)
+    assert max(shares) == pytest.approx(1.1, abs=0.05)
+
+
+def pasted_of(sample, count):
+    """The sample pasted `count` times onto black with a green edge, which has a mask."""
+    pipeline = Pipeline((Group("g", (sample,)),), (), SPEC, augment=STILL)
+    image, mask = np.zeros((64, 96, 3), np.uint8), np.zeros((64, 96), np.uint8)
+    image[:, :8, 1], mask[:, :8] = 255, 255
+    example, rng = Example(image, mask), np.random.default_rng(0)
+    return example, [pasted(rng, pipeline, example) for _ in range(count)]
+
+
+def test_whoever_is_pasted_brings_nothing_else_and_hides_no_mask(person):
+    example, made = pasted_of(person, 20)
+    for both in made:
+        image, mask = both.image[:, 8:], both.mask[:, 8:]
+        # White as the person is, black as what is behind; of the blue beside them nothing.
+        assert (image[mask == 255] == 255).all()
+        assert (image[mask == 0] == 0).all()
+        assert (mask == 255).mean() > 0.01
+        assert (both.mask[:, :8] == 255).all()
+
+
+def test_a_photo_without_a_mask_is_pasted_onto_nothing(photo):
+    example, (same, *_) = pasted_of(photo("thing", (0, 0, 255)), 1)
+    np.testing.assert_array_equal(same.image, example.image)
+    np.testing.assert_array_equal(same.mask, example.mask)
+
+
+def test_pasted_people_are_a_little_larger_to_far_smaller(person):
+    sides = []
+    for both in pasted_of(person, 200)[1]:
+        # A side in a row or column that it crosses; mirrored copies lie further out.
+        seen = both.image[..., 0] > 127
+        sides.append(
+            np.sqrt(cv2.connectedComponentsWithStats(seen.astype(np.uint8))[2][1:, 4].max())
+        )
+    # 24 pixels of a photo that the picture shows 0.9 to 2.2 times the side of.
+    assert max(sides) == pytest.approx(24 / 0.9, abs=1)
+    assert min(sides) == pytest.approx(24 / 2.2, abs=1)
+
+
+def test_the_photos_of_a_mosaic_meet_at_every_sixteenth_pixel(photo):
+    people, rooms = photo("people", 255, 255), photo("rooms", 0)
+    images, masks = batch_of([people, rooms], 300, mosaic=1.0)
+    np.testing.assert_array_equal(images[..., 0], masks)
+    assert set(np.unique(masks)) == {0, 255}
+    for axis, length in ((2, 96), (1, 64)):
+        change = (masks != np.roll(masks, 1, axis)).any(3 - axis)
+        meets = [tuple(np.flatnonzero(one)) for one in change if one.any()]
+        # Two photos in a row meet twice, half of the picture apart.
+        assert {each[1] - each[0] for each in meets} == {length // 2}
+        counts = np.bincount([each[0] for each in meets], minlength=length // 2)
+        assert set(np.flatnonzero(counts)) == set(range(0, length // 2, 16))
+        assert counts.max() < 1.5 * counts[counts > 0].min()
+
+
+def test_a_photo_of_a_mosaic_is_seen_whole_at_half_its_size(photo):
+    image = np.linspace(0, 240, 96)[:, None]
+    images, _ = batch_of([photo("ramp", image)], 40, mosaic=1.0)
+    # Twice from dark to bright in as many pixels: steps of two pixels of the photo.
+    steps = np.diff(images[:, 0, :, 0], axis=1)
+    assert steps[steps > 0].mean() == pytest.approx(2 * 240 / 95, abs=0.1)
