@@ -201,3 +201,24 @@ def test_images_that_are_left_out_are_not_trained_on(halves, shapes, tmp_path):
     )
     task = make_task(dataclasses.replace(halves, data=several), tmp_path)
     assert [sample.image.stem for sample in task.groups[0].samples] == list("02456789")
+
+
+@pytest.mark.parametrize(
+    ("validation", "validates"), [("train", ["7", "8", "9"]), ("val", ["0", "1", "2", "3"])]
+)
+def test_the_last_share_of_a_split_is_held_out(halves, shapes, validation, validates):
+    held = {"reader": "folder", "root": str(shapes), "holdout": 0.3, "validation": validation}
+    task = make_task(changed(halves, {}, **held), shapes)
+    assert [sample.image.stem for sample in task.groups[0].samples] == list("0123456")
+    assert [sample.image.stem for sample in task.validation] == validates
+    assert {sample.image.parent.parent.name for sample in task.validation} == {validation}
+
+
+@pytest.mark.parametrize(
+    ("holdout", "message"),
+    [(0.0, "got no validation samples; set data.holdout"), (1.0, "got no samples to train on")],
+)
+def test_one_split_needs_a_share_for_each_of_its_uses(halves, shapes, holdout, message):
+    held = {"reader": "folder", "root": str(shapes), "validation": "train", "holdout": holdout}
+    with pytest.raises(InputError, match=message):
+        make_task(changed(halves, {}, **held), shapes)
