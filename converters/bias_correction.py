@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from edgeseg.errors import require
 
-from .graph import Model, all_layers
+from .graph import Model, all_layers, keras_of
 
 LEVELS = 127
 CORRECTED = ("Conv2D", "DepthwiseConv2D")
@@ -31,17 +30,13 @@ def bias_corrected(model: Model, tensors: Sequence[np.ndarray]) -> Model:
     with a bias or with batch normalization behind them are corrected, those of networks that
     are themselves layers, such as a backbone, among them.
     """
-    keras = _keras_of(model)
+    keras = keras_of(model)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     layers = [layer for layer in all_layers(copy) if type(layer).__name__ in CORRECTED]
     for layer, mean in _mean_inputs(copy, layers, tensors):
         _correct(layer, _shift(layer, mean))
     return copy
-
-
-def _keras_of(model: Model) -> ModuleType:
-    return require(type(model).__module__.split(".")[0], extra="convert")
 
 
 def _mean_inputs(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from typing import Any
 
 from edgeseg.errors import InputError
 
+from .graph import keras_of
 from .int8 import flat_int8
 from .job import Job
 
@@ -32,9 +32,8 @@ def without_softmax(job: Job) -> Job:
     last = source.model.layers[-1]
     if last.output is not source.model.outputs[0] or not _softmax(last):
         return job
-    # A Sequential is none without its last layer; both packages have models of tensors.
-    package = importlib.import_module(type(source.model).__module__.partition(".")[0])
-    model = package.Model(source.model.inputs, last.input)
+    # A Sequential is none without its last layer, a model of tensors is.
+    model = keras_of(source.model).Model(source.model.inputs, last.input)
     spec = dataclasses.replace(source.spec, activation="softmax")
     return dataclasses.replace(job, source=dataclasses.replace(source, model=model, spec=spec))
 

@@ -6,6 +6,7 @@ batch open and add SHAPE, STRIDED_SLICE and PACK, which no accelerator takes.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,14 @@ def concrete_function(model: Model, spec: ModelSpec) -> Any:
     return function.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="image"))
 
 
+def keras_of(model: Model) -> ModuleType:
+    """The package, keras or tf_keras, that a model is of; its class may be the caller's own."""
+    packages = [kind.__module__.partition(".")[0] for kind in type(model).__mro__]
+    return require(
+        next(name for name in packages if name in ("keras", "tf_keras")), extra="convert"
+    )
+
+
 def all_layers(model: Model) -> list[Any]:
     """The layers of a network and of the networks among them, each once."""
     found: dict[int, Any] = {}
@@ -39,6 +48,11 @@ def all_layers(model: Model) -> list[Any]:
 
 def check_input(model: Model, shape: tuple[int, ...]) -> None:
     """Raise InputError unless the model takes tensors of `shape`."""
+    if not getattr(model, "inputs", None):
+        raise InputError(
+            f"model: got {type(model).__name__} without a declared input, expected one of layers "
+            "built on keras.Input, as its copy is what is quantized"
+        )
     got = tuple(model.input_shape)
     if any(size is not None and size != wanted for size, wanted in zip(got, shape)) or len(
         got

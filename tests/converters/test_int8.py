@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from edgeseg.converters.bias_correction import bias_corrected
-from edgeseg.converters.calibration import calibration_tensors
+from edgeseg.converters.calibration import calibration_tensors, foreground
 from edgeseg.converters.checks import integer_reasons
 from edgeseg.converters.flatgraph import read_graph
 from edgeseg.converters.golden import size_cost
@@ -16,7 +16,7 @@ from edgeseg.converters.operators import list_operators
 from edgeseg.errors import InputError
 from edgeseg.preprocess import to_tensor
 from edgeseg.runtime.interpreter import Interpreter
-from edgeseg.spec import read_entries, read_spec
+from edgeseg.spec import ModelSpec, read_entries, read_spec
 
 pytest.importorskip("tensorflow", reason="needs the extra convert")
 
@@ -96,6 +96,13 @@ def test_calibration_feeds_masks_back(video_model, video_spec, frames):
     assert read_graph(converted).inputs[0].shape == (1, 64, 64, 4)
 
 
+def test_what_is_fed_back_of_several_classes_is_all_but_the_first():
+    labels, palette = ("ground", "person", "dog"), ((0, 0, 0), (1, 1, 1), (2, 2, 2))
+    three = ModelSpec("three", 64, 64, labels=labels, palette=palette)
+    scores = np.array([[[[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]]]], np.float32)
+    np.testing.assert_allclose(foreground(scores, three), [[0.3, 0.9]], atol=1e-6)
+
+
 def test_bias_correction_takes_out_the_mean_shift(model, spec, frames):
     keras = pytest.importorskip("keras")
     tensors = [to_tensor(frame, spec) for frame in frames[:4]]
@@ -136,6 +143,42 @@ def test_bias_correction_knows_groups():
     shift = np.concatenate([mean[:3] @ error[:, :2], mean[3:] @ error[:, 2:]])
     corrected = bias_corrected(model, [tensor]).layers[-1].get_weights()[1]
     np.testing.assert_allclose(corrected, bias - shift, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+def test_each_channel_of_a_depthwise_convolution_gets_its_own_shift_back(name):
+    keras = pytest.importorskip(name)
+    layer = keras.layers.DepthwiseConv2D((1, 2), depth_multiplier=2)
+    inputs = keras.Input((4, 4, 2))
+    model = keras.Model(inputs, layer(inputs))
+    # Largest weights of 127 and 254 make steps of 1 and 2; the last channel is pruned.
+    taps = [[[127, 254], [-127, 0]], [[0.4, 3], [0.3, 0]]]
+    layer.set_weights([np.array([taps], np.float32), np.ones(4, np.float32)])
+    # Inputs of 2 and 0.5 on average.
+    tensors = [np.full((1, 4, 4, 2), (a, b), np.float32) for a, b in ((1, 0.25), (3, 0.75))]
+    # 0.4 -> 0, 3 -> 4, 0.3 -> 0: errors of -0.4, 1 and -0.3, times the channel's mean.
+    corrected = bias_corrected(model, tensors).get_weights()[1]
+    np.testing.assert_allclose(corrected, [1 + 0.8, 1 - 2, 1 + 0.15, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+def test_a_model_of_the_callers_own_class_is_converted_where_its_input_is_declared(name, frames):
+    keras = pytest.importorskip(name)
+    spec = ModelSpec("own", 64, 64)
+
+    class Declared(keras.Model):
+        def __init__(self):
+            inputs = keras.Input((64, 64, 3))
+            super().__init__(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(inputs))
+
+    class Undeclared(keras.Model):
+        def call(self, image):
+            return image[..., :1]
+
+    data = convert_int8(Declared(), spec, frames[:2])
+    assert [node.name for node in read_graph(data).nodes] == ["CONV_2D", "LOGISTIC"]
+    with pytest.raises(InputError, match="got Undeclared without a declared input, expected"):
+        convert_int8(Undeclared(), spec, frames[:2])
 
 
 def test_networks_that_are_layers_are_corrected_as_well(model, spec, frames):
