@@ -78,7 +78,9 @@ def convert_all(run: Run, names: Sequence[str], progress: Progress) -> list[Conv
 
 def _convert(run: Run, name: str, progress: Progress) -> Converted | NotMade:
     target, job = TARGETS[name], run.job
-    progress.begin(f"{name}: converting", len(job.frames) if target.calibrated else 1)
+    # ai-edge-quantizer does not say how many of the images it has seen.
+    counted = target.calibrated and job.source.tflite is None
+    progress.begin(f"{name}: converting", len(job.frames) if counted else 1)
     path = _path(run.folder, job.source, name)
     finals = (path, _compiled_path(path)) if name == "edgetpu" else (path,)
     # By the names that they get: the file, and what a device's compiler made of it.

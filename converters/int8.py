@@ -34,7 +34,7 @@ def convert(job: Job) -> bytes:
 def flat_int8(job: Job) -> bytes:
     """The bare flatbuffer of the quantized model."""
     if job.source.tflite is not None:
-        return requantize.int8(job.source.tflite, job.tensors, io=job.io, progress=job.progress)
+        return requantize.int8(job.source.tflite, job.tensors, io=job.io)
     model = bias_corrected(job.source.model, job.tensors)
     converter = tflite_converter(concrete_function(model, job.spec))
     return quantizing_converter(converter, job.tensors, io=job.io, progress=job.progress).convert()

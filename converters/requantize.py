@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -53,13 +53,7 @@ def check_io(io: str) -> None:
         )
 
 
-def int8(
-    model: bytes,
-    tensors: Sequence[np.ndarray],
-    *,
-    io: str,
-    progress: Callable[[], None],
-) -> bytes:
+def int8(model: bytes, tensors: Sequence[np.ndarray], *, io: str) -> bytes:
     """Weights and activations in 8 bit, ranges from the calibration tensors."""
     package = _quantizer()
     check_io(io)

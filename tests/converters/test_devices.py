@@ -240,4 +240,8 @@ def test_a_float_tflite_is_a_source_too(source, frames, tmp_path, target):
     (made,) = convert_all(run_of(again, frames, tmp_path), [target], Silent())
     assert made.gate.passed, json.dumps(made.gate.reasons)
     assert len(made.model) < len(flat.model)
-    assert TARGETS[target].check(read_graph(made.model)) == []
+    graph = read_graph(made.model)
+    assert TARGETS[target].check(graph) == []
+    constants = [t for node in graph.nodes for t in node.inputs if t is not None and t.constant]
+    kernels = {tensor.type for tensor in constants if len(tensor.shape) == 4}
+    assert kernels == {"FLOAT16" if target == "float16" else "INT8"}

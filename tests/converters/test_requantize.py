@@ -29,7 +29,7 @@ def test_a_signature_of_tensorflows_is_calibrated_by_its_names(model, spec, fram
 
     flat = tf.lite.TFLiteConverter.from_keras_model(model).convert()
     tensors = [to_tensor(frame, spec) for frame in frames[:4]]
-    made = requantize.int8(flat, tensors, io="int8", progress=lambda: None)
+    made = requantize.int8(flat, tensors, io="int8")
     assert [tensor.type for tensor in read_graph(made).inputs] == ["INT8"]
     answers = [Interpreter(data).run(tensors[0]) for data in (made, flat)]
     np.testing.assert_allclose(*answers, atol=0.1)
