@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -120,10 +121,7 @@ def run(options: Options) -> None:
     """Convert, write the manifest, print. GateFailed where a target failed, InputError before."""
     open_streams()
     path, names = split_arguments(options.arguments, options.targets)
-    if options.max_flicker_rise is not None and options.video is None:
-        raise InputError("--max-flicker-rise: got no --video, expected a clip to measure it on")
-    if not options.max_iou_drop >= 0:
-        raise InputError(f"--max-iou-drop: got {options.max_iou_drop}, expected 0 or more")
+    _check_options(options, names)
     check_folder(options.output)
     check_manifest(options.output)
     with terminable(_end), _steps(quiet=options.quiet) as steps:
@@ -146,6 +144,24 @@ def run(options: Options) -> None:
         )
 
 
+def _check_options(options: Options, names: list[str]) -> None:
+    """Raise InputError for limits that say nothing, and for what no target would look at."""
+    if not 0 <= options.max_iou_drop <= 1:
+        raise InputError(
+            f"--max-iou-drop: got {options.max_iou_drop}, expected 0 to 1: 0.005 is half a percent"
+        )
+    if options.max_flicker_rise is not None:
+        if options.video is None:
+            raise InputError("--max-flicker-rise: got no --video, expected a clip to measure it on")
+        if math.isnan(options.max_flicker_rise):
+            raise InputError("--max-flicker-rise: got nan, expected a number, per mille")
+    if options.qat is not None and "int8-qat" not in names:
+        raise InputError(
+            f"--qat: got {options.qat} for {', '.join(names)}, expected the target int8-qat among "
+            "them: no other takes such weights"
+        )
+
+
 def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> Run:
     steps.begin("reading the model", 1)
     # Bad images are cheaper to find than TensorFlow is to import.
@@ -153,16 +169,16 @@ def _prepare(options: Options, path: Path, names: list[str], steps: _Steps) -> R
     if options.images is None:
         used = spared(options.calibration, limit=used)
     calibration = read_pictures(options.calibration, limit=used)
-    with silenced():
-        source = load_source(path, spec=options.spec)
-        check_possible(names, source, io=options.io, qat=options.qat)
-    check_source_stays(options.output, names, source)
     pictures = read_pictures(
         options.images or options.calibration,
         limit=options.verify,
         avoid={picture.path for picture in calibration},
     )
     clip = read_clip(options.video, limit=options.video_frames) if options.video else []
+    with silenced():
+        source = load_source(path, spec=options.spec)
+        check_possible(names, source, io=options.io, qat=options.qat)
+    check_source_stays(options.output, names, source)
     frames = [picture.frame for picture in calibration]
     job = Job(source, frames, io=options.io, qat=options.qat, progress=steps.advance)
     steps.begin("running the float model", 1)

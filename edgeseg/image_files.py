@@ -35,7 +35,8 @@ def image_paths(folder: str | Path) -> list[Path]:
     """The images of a folder, by name, but hidden files. SourceError where there are none."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise SourceError(f"{folder}: got no such folder, expected a folder of images")
+        got = "a file" if folder.exists() else "no such folder"
+        raise SourceError(f"{folder}: got {got}, expected a folder of images")
     paths = sorted(path for path in folder.iterdir() if is_listed(path))
     if not paths:
         known = " ".join(IMAGE_SUFFIXES)

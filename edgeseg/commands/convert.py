@@ -20,7 +20,11 @@ def register(app: typer.Typer) -> None:
             ),
         ],
         calibration: Annotated[
-            Path, typer.Option(help="Folder with real images, for the ranges of integer files.")
+            Path,
+            typer.Option(
+                help="Folder with real images, as the model will see them: for the ranges of "
+                "integer files, and to verify on."
+            ),
         ],
         to: Annotated[
             list[str],
@@ -40,10 +44,11 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         video: Annotated[
-            Path | None, typer.Option(help="Folder with a clip's frames, for a closed loop.")
+            Path | None,
+            typer.Option(help="Folder with a clip's frames as images, to verify flicker on."),
         ] = None,
         max_iou_drop: Annotated[
-            float, typer.Option(help="Largest drop of mean IoU that passes.")
+            float, typer.Option(help="Largest drop of mean IoU that passes, 0 to 1.")
         ] = 0.005,
         max_flicker_rise: Annotated[
             float | None,
@@ -52,7 +57,8 @@ def register(app: typer.Typer) -> None:
         io: Annotated[
             str,
             typer.Option(
-                help="Ends of the integer files: int8, uint8, or, but for edgetpu, float32."
+                help="Type of the integer files' input and output: int8, uint8, or, but for "
+                "edgetpu, float32."
             ),
         ] = "int8",
         spec: Annotated[
@@ -60,7 +66,9 @@ def register(app: typer.Typer) -> None:
         ] = None,
         qat: Annotated[
             Path | None,
-            typer.Option(help="Folder with quantization-aware weights. Default: MODEL/qat."),
+            typer.Option(
+                help="Folder with quantization-aware weights, for int8-qat. Default: MODEL/qat."
+            ),
         ] = None,
         frames: Annotated[int, typer.Option(min=1, help="Calibration images used.")] = 100,
         verify: Annotated[int, typer.Option(min=1, help="Images verified on.")] = 100,

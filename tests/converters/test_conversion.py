@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -9,12 +10,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import cv2
 import numpy as np
 import pytest
 import typer
+from edgeseg.converters.cli import _steps
+from edgeseg.converters.compiler import MAPPED, Compilation, LogRow
 
 from edgeseg.commands import convert
 from edgeseg.errors import EdgesegError, GateFailed, InputError, ModelError
@@ -106,6 +110,69 @@ def test_json_goes_to_standard_output_alone(saved, photos, tmp_path, capfd):
     printed = capfd.readouterr()
     assert json.loads(printed.out) == json.loads((tmp_path / "manifest.json").read_text())
     assert printed.err == ""
+
+
+def test_a_table_is_printed_unless_it_is_to_be_quiet(outcome, photos, tmp_path, capfd):
+    model = outcome[0] / "tiny_float32.tflite"
+    words = (model, "--to", "float32", "-o", tmp_path, "--calibration", photos)
+    run(*words)
+    (row,) = (line for line in capfd.readouterr().out.splitlines() if "float32" in line)
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    # Of the Edge TPU's operators none is in floating point, of a GPU's all may be.
+    assert cells[2:4] == ["0.0000", "0.0000"]
+    assert cells[5].startswith("0/")
+    assert len(set(cells[6].split("/"))) == 1
+    assert cells[7] == "passed"
+    run(*words, "--quiet")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_progress_is_shown_on_a_terminals_standard_error(monkeypatch, quiet):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    master, slave = os.openpty()
+    shown = bytearray()
+
+    def read() -> None:
+        # Ends with an error where nobody has the other end open any more.
+        with contextlib.suppress(OSError):
+            while part := os.read(master, 4096):
+                shown.extend(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    kept = os.dup(2)
+    os.dup2(slave, 2)
+    try:
+        with _steps(quiet=quiet) as steps:
+            steps.begin("int8: converting", 7)
+            for _ in range(3):
+                steps.advance()
+    finally:
+        os.dup2(kept, 2)
+        for descriptor in (kept, slave):
+            os.close(descriptor)
+        reader.join()
+        os.close(master)
+    assert (b"int8: converting" in shown) == (b"3/7" in shown) == (not quiet)
+
+
+def test_the_compilers_version_and_file_are_in_the_manifest(saved, photos, tmp_path, monkeypatch):
+    rows = (LogRow("CONV_2D", 21, MAPPED),)
+    monkeypatch.setattr("edgeseg.converters.conversion.find_compiler", lambda: "there")
+    monkeypatch.setattr(
+        "edgeseg.converters.conversion.compile_edgetpu",
+        lambda model: Compilation("16.0.384591198", model, rows),
+    )
+    run(saved, "--to", "edgetpu", "-o", tmp_path, "--calibration", photos, *LOOSE)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["tools"]["edgetpu_compiler"] == "16.0.384591198"
+    found = manifest["files"][0]["placement"]["edgetpu_compiler"]
+    compiled = (tmp_path / "tiny_edgetpu_compiled.tflite").read_bytes()
+    assert (found["mapped"], found["cpu"], found["bytes"]) == (21, 0, len(compiled))
+    assert found["path"] == "tiny_edgetpu_compiled.tflite"
+    assert found["sha256"] == hashlib.sha256(compiled).hexdigest()
 
 
 def test_a_fifth_is_kept_back_to_verify_on(saved, photos, tmp_path, capfd):
@@ -328,9 +395,16 @@ def test_bad_usage_is_refused_before_any_work(saved, photos, tmp_path):
     with pytest.raises(InputError, match=r"whose manifest\.json is not of a conversion"):
         run(saved, "--to", "float32", "--calibration", photos, "-o", tmp_path)
     assert "a web page's" in (tmp_path / "manifest.json").read_text()
-    for drop in ("nan", "-0.1"):
-        with pytest.raises(InputError, match=f"--max-iou-drop: got {drop}, expected 0 or more"):
+    for drop in ("nan", "-0.1", "5.0"):
+        with pytest.raises(InputError, match=f"--max-iou-drop: got {drop}, expected 0 to 1"):
             run(saved, "--to", "float32", "--calibration", photos, "--max-iou-drop", drop)
+    clip = ("--video", photos, "--max-flicker-rise", "nan")
+    with pytest.raises(InputError, match="--max-flicker-rise: got nan"):
+        run(saved, "--to", "float32", "--calibration", photos, *clip)
+    with pytest.raises(InputError, match="--qat: got .*learned for gpu, expected the target int8"):
+        run(saved, "--to", "gpu", "--calibration", photos, "--qat", tmp_path / "learned")
+    with pytest.raises(InputError, match="file: got a file, expected a folder of images"):
+        run(saved, "--to", "float32", "--calibration", photos, "--video", tmp_path / "file")
     with pytest.raises(InputError, match="--io"):
         run(saved, "--to", "int8", "--calibration", photos, "--io", "int4")
     lonely = tmp_path / "model.keras"
