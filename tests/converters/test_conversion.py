@@ -221,6 +221,13 @@ def test_wrong_ranges_are_measured_and_the_layers_named(saved, black, photos, tm
     assert not stale.exists()
 
 
+def test_black_calibration_spoils_no_float_file(outcome, black, photos, tmp_path):
+    model = outcome[0] / "tiny_float32.tflite"
+    words = ("--calibration", black, "--images", photos, "--verify", "6", "--quiet")
+    run(model, "--to", "float32", "-o", tmp_path / "dist", *words)
+    assert (tmp_path / "dist" / model.name).exists()
+
+
 def test_layers_that_cannot_be_named_do_not_end_the_run(
     saved, black, photos, tmp_path, monkeypatch
 ):

@@ -113,6 +113,13 @@ def test_the_compiler_on_path_is_believed(source, frames, tmp_path, monkeypatch)
     assert list((tmp_path / "b").iterdir()) == []
 
 
+def test_no_layers_are_blamed_for_quantization_where_there_is_none(source, frames, tmp_path):
+    strict = dataclasses.replace(run_of(source, frames, tmp_path), limits=Limits(max_iou_drop=-1))
+    (refused,) = convert_all(strict, ["float32"], Silent())
+    (reason,) = refused.gate.reasons
+    assert reason.startswith("IoU drop 0.0000 over 3 images, allowed -1.0000")
+
+
 def test_a_compiler_that_says_nothing_of_operators_is_not_believed(
     source, frames, tmp_path, monkeypatch
 ):
@@ -140,6 +147,36 @@ def test_gpu_file_is_one_partition_on_webgpu(source, frames, spec):
         pytest.skip(f"the Vulkan driver cannot run it: {result.reason}")
     assert result.one_partition
     assert result.max_abs < 1e-3
+
+
+def test_a_gpu_file_that_the_delegate_does_not_run_whole_and_right_is_refused(
+    source, frames, tmp_path, monkeypatch
+):
+    answers = [
+        webgpu.WebGpuResult(True, one_partition=False, max_abs=0.021),
+        webgpu.WebGpuResult(True, one_partition=True, max_abs=0.02),
+        webgpu.WebGpuResult(False, reason="no driver"),
+    ]
+    seen = iter(answers)
+
+    def delegate(model, tensor):
+        np.testing.assert_allclose(
+            Interpreter(model).run(tensor), source.predict(tensor), atol=0.01
+        )
+        return next(seen)
+
+    monkeypatch.setattr("edgeseg.converters.conversion.run_on_webgpu", delegate)
+    refused, passed, unknown = (
+        convert_all(run_of(source, frames, tmp_path), ["gpu"], Silent())[0] for _ in answers
+    )
+    assert refused.gate.reasons == (
+        "the WebGPU delegate leaves operators to the CPU",
+        "the WebGPU delegate's output differs from the CPU's by 0.021, allowed 0.02",
+    )
+    assert passed.gate.passed
+    assert passed.extra["webgpu"] == {"ran": True, "one_partition": True, "max_abs": 0.02}
+    assert unknown.gate.passed
+    assert unknown.extra["webgpu"] == {"ran": False, "reason": "no driver"}
 
 
 def test_without_a_driver_webgpu_says_so(monkeypatch, tmp_path):
