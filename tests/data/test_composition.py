@@ -55,6 +55,12 @@ def batch_of(samples, size, places=(), **augment):
     return batch.pixels.astype(int), batch.labels[..., 0].astype(int)
 
 
+def largest(mask):
+    """Pixels of the largest piece of a mask."""
+    pieces = cv2.connectedComponentsWithStats((mask > 127).astype(np.uint8))[2]
+    return pieces[1:, cv2.CC_STAT_AREA].max()
+
+
 def test_things_are_the_places_that_people_are_put_into(samples, tmp_path):
     cv2.imwrite(str(tmp_path / "thing.png"), np.full((64, 96, 3), (0, 0, 255), np.uint8))
     cv2.imwrite(str(tmp_path / "room.png"), np.zeros((64, 96, 3), np.uint8))
@@ -73,6 +79,28 @@ def test_things_are_the_places_that_people_are_put_into(samples, tmp_path):
     assert 60 < red_outside(0.5)[0] < 200
     with pytest.raises(InputError, match=r"augment\.things"):
         Pipeline(groups[:1], (), spec, augment=dataclasses.replace(STILL, things=1.0))
+
+
+def test_things_are_put_nowhere(photo):
+    thing, place = photo("thing", (0, 0, 255)), photo("place", 0)
+    images, masks = batch_of([thing], 8, [place], composite=1.0)
+    assert (images == (255, 0, 0)).all()
+    assert (masks == 0).all()
+
+
+def test_pictures_of_several_photos_come_as_often_as_asked_for(photo, person):
+    room, light = photo("room", 0), photo("light", 255)
+    images, _ = batch_of([person], 400, [room], composite=0.3)
+    blue = images[:, 0, 0, 2] == 255
+    assert blue.mean() == pytest.approx(0.7, abs=0.07)
+    images, _ = batch_of([room, person], 800, paste=0.6)
+    # Of photos of the room, onto which a room is pasted as often as a person.
+    seen = images[images[:, 0, 0, 2] == 0].max((1, 2, 3)) == 255
+    assert seen.mean() == pytest.approx(0.3, abs=0.07)
+    images, _ = batch_of([room, light], 400, mosaic=0.4)
+    # One in eight mosaics of four photos that are dark or bright is all dark or all bright.
+    mixed = images.max((1, 2, 3)) != images.min((1, 2, 3))
+    assert mixed.mean() == pytest.approx(0.4 * 7 / 8, abs=0.07)
 
 
 def test_people_and_places_are_lit_apart(photo):
@@ -125,13 +153,8 @@ def test_a_photo_without_a_mask_is_pasted_onto_nothing(photo):
 
 
 def test_pasted_people_are_a_little_larger_to_far_smaller(person):
-    sides = []
-    for both in pasted_of(person, 200)[1]:
-        # A side in a row or column that it crosses; mirrored copies lie further out.
-        seen = both.image[..., 0] > 127
-        sides.append(
-            np.sqrt(cv2.connectedComponentsWithStats(seen.astype(np.uint8))[2][1:, 4].max())
-        )
+    # What is mirrored beyond the photo is nobody in one piece, or smaller.
+    sides = [np.sqrt(largest(both.image[..., 0])) for both in pasted_of(person, 200)[1]]
     # 24 pixels of a photo that the picture shows 0.9 to 2.2 times the side of.
     assert max(sides) == pytest.approx(24 / 0.9, abs=1)
     assert min(sides) == pytest.approx(24 / 2.2, abs=1)

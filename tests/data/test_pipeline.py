@@ -305,6 +305,16 @@ def test_a_photo_without_a_mask_is_empty_each_time_that_it_is_read(tmp_path, cac
         np.testing.assert_array_equal(mask, np.zeros((6, 9), np.uint8))
 
 
+@pytest.mark.parametrize("cache", [False, True])
+def test_photos_are_kept_in_memory_only_where_asked_for(tmp_path, cache):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((6, 9, 3), 7, np.uint8))
+    sample = Sample(tmp_path / "a.png", None)
+    pipeline = binary_pipeline((sample,), cache=cache)
+    assert (pipeline.read(sample)[0] == 7).all()
+    cv2.imwrite(str(sample.image), np.full((6, 9, 3), 8, np.uint8))
+    assert (pipeline.read(sample)[0] == (7 if cache else 8)).all()
+
+
 def test_groups_are_drawn_by_their_shares(samples):
     spec = ModelSpec("t", 64, 32)
     groups = (Group("often", samples[:1], share=3.0), Group("seldom", samples[1:], share=1.0))

@@ -97,6 +97,7 @@ def test_mosaics_are_a_share_of_what_is_no_composite(photos):
     plan = plan_of(pipeline_of(photos, photos[2:], mosaic=0.5, composite=0.5), 200)
     # Of draws 7 in 8 have a mask, and half of those are put onto something else.
     assert len(plan.places) == 88
+    assert "none" not in plan.names[:88]
     several = (plan.inverses[:, 0] != plan.inverses[:, 3]).any((1, 2))
     assert not several[:88].any()
     assert several[88:].mean() == pytest.approx(0.5, abs=0.12)
