@@ -95,9 +95,8 @@ def prune_run(
         sparsity=settings.sparsity,
         steps=round(settings.steps * settings.pruning_share),
     )
-    before_step = pruning.make_pruner(copy)
     with Progress(console=console) as progress:
-        finetune.finetune(copy, task, model, progress=progress, before_step=before_step)
+        finetune.finetune(copy, task, model, progress=progress)
     pruned = pruning.stripped(copy)
     share = pruning.kernel_sparsity(pruned)
     name = f"pruned, {100 * share:.1f} % zeros"

@@ -41,19 +41,11 @@ def finetune_stage(config: TrainConfig) -> StageConfig:
     )
 
 
-def finetune(
-    model: Any,
-    task: Task,
-    teacher: Any,
-    *,
-    progress: Progress,
-    before_step: Callable[[int], None] | None = None,
-) -> list[float]:
+def finetune(model: Any, task: Task, teacher: Any, *, progress: Progress) -> list[float]:
     """Train a wrapped tf_keras model in place; returns the loss of every step.
 
     model: has a layer whose name ends with "logits". teacher: the float model, whose
         answers are a second target, so that the result stays close to it.
-    before_step: called with the step's number, for pruning schedules.
     """
     config = task.config
     stage = finetune_stage(config)
@@ -67,8 +59,6 @@ def finetune(
             stage.batch, start=start, stop=start + stage.steps, workers=config.data.workers
         )
     ):
-        if before_step:
-            before_step(index)
         answer = float_answer(teacher, batch.tensor, config.loss.enlarge)
         loss = step(_rate(stage, index), batch.tensor, batch.truth, batch.weight, answer)
         if not math.isfinite(loss):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,16 @@ def prunable_copy(model: Any, *, sparsity: float, steps: int, frequency: int = 1
 
     sparsity: share of each kernel that is zero after `steps` steps, reached by the
         cubic schedule of the paper. Depthwise kernels, a small part of all weights,
-        stay whole.
+        stay whole. A step is a call of the model for training.
+    Raises InputError for a sparsity that is not between 0 and 1, or no steps.
     """
     if not 0 < sparsity < 1:
         raise InputError(f"sparsity: got {sparsity}, expected more than 0 and less than 1")
+    if steps < 1:
+        raise InputError(
+            f"pruning: got {steps} steps to reach the sparsity in, expected 1 or more; "
+            "raise finetune.pruning_share or finetune.steps"
+        )
     tfmot = require("tensorflow_model_optimization", extra="train")
     schedule = tfmot.sparsity.keras.PolynomialDecay(
         initial_sparsity=0.0,
@@ -28,20 +33,12 @@ def prunable_copy(model: Any, *, sparsity: float, steps: int, frequency: int = 1
         end_step=steps,
         frequency=max(1, min(frequency, steps // 10)),
     )
-    return tfmot.sparsity.keras.prune_low_magnitude(model, pruning_schedule=schedule)
-
-
-def make_pruner(model: Any) -> Callable[[int], None]:
-    """A function to call before each step with its number, which moves the schedule on."""
-    tfmot = require("tensorflow_model_optimization", extra="train")
-    callback = tfmot.sparsity.keras.UpdatePruningStep()
-    callback.set_model(model)
-    callback.on_train_begin()
-
-    def before_step(step: int) -> None:
-        callback.on_train_batch_begin(step)
-
-    return before_step
+    copy = tfmot.sparsity.keras.prune_low_magnitude(model, pruning_schedule=schedule)
+    # Puts the layers at step 0, from where they count for themselves.
+    start = tfmot.sparsity.keras.UpdatePruningStep()
+    start.set_model(copy)
+    start.on_train_begin()
+    return copy
 
 
 def stripped(model: Any) -> Any:

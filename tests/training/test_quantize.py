@@ -22,7 +22,7 @@ from edgeseg.training.config import FinetuneConfig, TrainConfig
 from edgeseg.training.config_file import build as build_config
 from edgeseg.training.finetune import finetune, float_answer
 from edgeseg.training.loop import Trainer
-from edgeseg.training.pruning import kernel_sparsity
+from edgeseg.training.pruning import kernel_sparsity, prunable_copy, stripped
 from edgeseg.training.qat import (
     float_weights,
     for_conversion,
@@ -32,7 +32,7 @@ from edgeseg.training.qat import (
     read_ranges,
     save_quantized,
 )
-from edgeseg.training.quantize_scheme import check_quantizable
+from edgeseg.training.quantize_scheme import check_quantizable, quantize
 from edgeseg.training.runs import load_run
 from edgeseg.training.sources import make_network
 from edgeseg.training.tasks import make_task
@@ -94,6 +94,24 @@ def test_training_sees_the_rounding_of_all_weights(quantized):
     assert np.abs(kernel.sum(axis=2) - rounded).max() > 1e-4
 
 
+def test_training_sees_each_depthwise_channel_rounded_by_its_own_scale():
+    layers = [
+        tf_keras.Input((5, 5, 2)),
+        tf_keras.layers.DepthwiseConv2D(3, use_bias=False, name="d"),
+        tf_keras.layers.ReLU(6.0),
+    ]
+    model = tf_keras.Sequential(layers)
+    kernel = np.zeros((3, 3, 2, 1), np.float32)
+    kernel[1, 1, :, 0], kernel[0, 2, :, 0] = (127, 1.27), (0.4, 0.016)
+    model.set_weights([kernel])
+    image = np.zeros((1, 5, 5, 2), np.float32)
+    image[0, 2, 2] = 1
+    seen = np.asarray(quantize(model, weights=True).get_layer("quant_d")(image, training=False))
+    # Steps of 1 in the first channel, of 0.01 in the second.
+    np.testing.assert_allclose(seen[0, 1, 1], [127, 1.27], rtol=1e-6)
+    np.testing.assert_allclose(seen[0, 2, 0], [0, 0.02], atol=1e-5)
+
+
 def test_converted_file_computes_what_training_simulated(quantized):
     model, copy, tensors, _ = quantized
     spec = ModelSpec("t", 24, 16, labels=("a", "b"), palette=((0, 0, 0), (9, 9, 9)))
@@ -127,8 +145,11 @@ def test_what_cannot_be_quantized_is_named_with_the_mend():
     x = tf_keras.layers.BatchNormalization(name="late")(x)
     x = tf_keras.layers.Activation("hard_sigmoid", name="hard")(x)
     x = tf_keras.layers.Rescaling(2.0, name="scale")(x)
+    bad = tf_keras.Model(inputs, x, name="bad")
+    with pytest.raises(InputError, match="got 4 layers that cannot be quantized"):
+        quantize(bad, weights=True)
     with pytest.raises(InputError) as caught:
-        check_quantizable(tf_keras.Model(inputs, x, name="bad"))
+        check_quantizable(bad)
     text = str(caught.value)
     assert "bad: got 4 layers" in text
     assert "gate (Multiply): use Add" in text
@@ -190,6 +211,56 @@ def test_pruning_reaches_the_sparsity_and_keeps_a_usable_run(run, tmp_path):
     assert kernel_sparsity(dense) < 0.01
     first, last = scores.values()
     assert last["score"] > first["score"] - 0.2
+
+
+def test_the_sparsity_is_the_share_of_zeros_in_ordinary_kernels():
+    model = tf_keras.Sequential(
+        [
+            tf_keras.Input((8, 8, 2)),
+            tf_keras.layers.Conv2D(3, 1, name="wide"),
+            tf_keras.layers.DepthwiseConv2D(3, use_bias=False, name="a_depthwise"),
+            tf_keras.layers.Conv2D(2, 1, use_bias=False, name="narrow"),
+        ]
+    )
+    wide, bias = np.ones((1, 1, 2, 3)), np.zeros(3)
+    narrow = np.ones((1, 1, 3, 2))
+    wide[0, 0, 0] = 0
+    model.set_weights([wide, bias, np.zeros((3, 3, 3, 1)), narrow])
+    assert kernel_sparsity(model) == 3 / 12
+
+
+def test_the_smallest_weights_go_by_a_cubic_schedule_and_stay_away():
+    kernel = np.arange(1, 101, dtype=np.float32).reshape(1, 1, 10, 10)
+    layers = [tf_keras.Input((2, 2, 10)), tf_keras.layers.Conv2D(10, 1, use_bias=False, name="c")]
+    plain = tf_keras.Sequential(layers)
+    plain.set_weights([kernel])
+    model = prunable_copy(plain, sparsity=0.8, steps=40, frequency=4)
+    (wrapped,) = model.layers
+    ((weight, mask, _),) = wrapped.pruning_vars
+    zeros = [0]
+    for _ in range(50):
+        model(np.ones((1, 2, 2, 10), np.float32), training=True)
+        zeros.append(int((mask.numpy() == 0).sum()))
+    # Of 100 weights 80 (1 - (1 - share of the steps) ** 3), every fourth step.
+    assert zeros[3] == 0
+    assert zeros[4] == zeros[7] == 22  # 80 * (1 - 0.9 ** 3) = 21.7
+    assert zeros[20] == 70
+    assert zeros[40] == zeros[50] == 80
+    # What the optimizer moves away from zero afterwards is zero again in what is kept.
+    weight.assign(np.full(kernel.shape, 7.0))
+    kept = get_weights(stripped(model))["c/kernel"]
+    np.testing.assert_array_equal(kept, np.where(kernel > 80, 7, 0))
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 1.0])
+def test_a_sparsity_that_leaves_all_or_nothing_is_refused(sparsity):
+    with pytest.raises(InputError, match=f"sparsity: got {sparsity}, expected more than 0 and"):
+        prunable_copy(network(), sparsity=sparsity, steps=10)
+
+
+def test_pruning_without_a_step_is_refused():
+    with pytest.raises(InputError, match=r"got 0 steps .* raise finetune\.pruning_share"):
+        prunable_copy(network(), sparsity=0.5, steps=0)
 
 
 def test_a_mask_that_the_loss_enlarges_is_fine_tuned(write_discs, tmp_path):
