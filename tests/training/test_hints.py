@@ -126,6 +126,14 @@ def test_the_loss_is_the_share_of_the_variance_that_is_left(config, tmp_path):
     without = ones.copy()
     without[5] = 0
     assert float(loss(wrong, tensor, without)) == pytest.approx(0, abs=1e-6)
+    # Weights of pixels are added up: here three of four images do not count.
+    few = np.zeros((48, 2, 3), np.float32)
+    few[::4] = 0.5
+    only = [answer.copy() for answer in right]
+    only[0][::4] = means[0][::4]
+    expected = float(loss(only, tensor, few[:, 0, 0]))
+    assert float(loss(only, tensor, few)) == pytest.approx(expected, rel=1e-5)
+    assert expected > 0.5
 
 
 def test_hints_are_followed_and_are_part_of_the_loss(config, tmp_path):

@@ -103,6 +103,10 @@ def test_one_look_is_the_network_with_its_logits_enlarged(config, tensor, tmp_pa
     expected = logits(config, weights, (64, 96), tensor)
     assert answer.shape == (2, 32, 48, 1)
     np.testing.assert_allclose(odds(answer)[..., 0], expected, atol=1e-4)
+    # Without a share DeepLab is not even read, and nothing of it added.
+    without = dataclasses.replace(ONE, deeplab_size=320)
+    same = make_looks(keras, config, weights, without, deeplab=tmp_path / "absent.npz")(tensor)
+    np.testing.assert_allclose(same, answer, atol=1e-6)
 
 
 def test_a_look_at_images_of_another_size(config, tensor, tmp_path):
