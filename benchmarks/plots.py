@@ -113,10 +113,19 @@ def family_bars(report: Report, figure: Any) -> bool:
             # In the tables it is a percentage, too.
             ticker = require("matplotlib.ticker", extra="benchmark")
             axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8
-    )
+    _legend(figure, panels, columns=4)
     return True
+
+
+def _legend(figure: Any, panels: Any, *, columns: int) -> None:
+    """One legend below all panels: an entry may be missing in some of them."""
+    shown: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            shown.setdefault(label, handle)
+    figure.legend(
+        shown.values(), shown.keys(), loc="outside lower center", ncols=columns, fontsize=8
+    )
 
 
 def _family(entry: Entry, name: str) -> dict:
@@ -138,7 +147,7 @@ def _bars(axes: Any, report: Report, entries: list[Entry], names: list[str], key
                 yerr=[[max(0, family[key] - low)], [max(0, high - family[key])]],
                 color=colour(report, entry),
                 error_kw={"elinewidth": 0.8},
-                label=entry.name if place == 0 else None,
+                label=entry.name,
             )
     axes.set_xticks(range(len(names)), names)
     axes.grid(axis="y", alpha=0.3)
@@ -167,8 +176,7 @@ def flicker_over_time(report: Report, figure: Any) -> bool:
     for axes in panels[len(sequences) :]:
         axes.set_visible(False)
     figure.supylabel("flicker, per mille", fontsize=9)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    _legend(figure, panels, columns=3)
     return True
 
 
