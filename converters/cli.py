@@ -157,7 +157,7 @@ def _check_options(options: Options, names: list[str]) -> None:
             raise InputError("--max-flicker-rise: got nan, expected a number, per mille")
     if options.qat is not None and "int8-qat" not in names:
         raise InputError(
-            f"--qat: got {options.qat} for {', '.join(names)}, expected the target int8-qat among "
+            f"--qat: got {options.qat} and the targets {', '.join(names)}, expected int8-qat among "
             "them: no other takes such weights"
         )
 

@@ -77,7 +77,7 @@ def read_clip(folder: str | Path, *, limit: int, side: int = 640) -> list[Pictur
     """The first `limit` frames of a clip, in the order of their names, with their masks.
 
     side: larger frames are scaled down to this longer side.
-    Raises InputError for frames of several sizes.
+    Raises InputError for frames of several sizes, and for a single frame: nothing flickers.
     """
     paths, masks = _paths(Path(folder))
     first, clip = None, []
@@ -91,6 +91,8 @@ def read_clip(folder: str | Path, *, limit: int, side: int = 640) -> list[Pictur
             )
         # Scaled at once: the frames of a long clip do not fit into memory as they are.
         clip.append(_scaled(picture, side))
+    if len(clip) < 2:
+        raise InputError(f"{folder}: got a clip of one frame, expected 2 or more to see flicker")
     return clip
 
 

@@ -408,7 +408,7 @@ def test_bad_usage_is_refused_before_any_work(saved, photos, tmp_path):
     clip = ("--video", photos, "--max-flicker-rise", "nan")
     with pytest.raises(InputError, match="--max-flicker-rise: got nan"):
         run(saved, "--to", "float32", "--calibration", photos, *clip)
-    with pytest.raises(InputError, match="--qat: got .*learned for gpu, expected the target int8"):
+    with pytest.raises(InputError, match="--qat: got .*learned and the targets gpu, expected int8"):
         run(saved, "--to", "gpu", "--calibration", photos, "--qat", tmp_path / "learned")
     with pytest.raises(InputError, match="file: got a file, expected a folder of images"):
         run(saved, "--to", "float32", "--calibration", photos, "--video", tmp_path / "file")

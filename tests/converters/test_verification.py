@@ -322,11 +322,20 @@ def test_large_clips_are_scaled_down_with_their_masks(tmp_path):
     image = np.zeros((100, 1280), np.uint8)
     image[:, :640] = 255
     for name in ("images", "masks"):
-        cv2.imwrite(str(tmp_path / name / "0.png"), image)
-    (scaled,) = read_clip(tmp_path, limit=5)
-    assert scaled.frame.shape == (50, 640, 3)
-    assert scaled.truth[:, :320].all()
-    assert not scaled.truth[:, 321:].any()
+        for number in range(2):
+            cv2.imwrite(str(tmp_path / name / f"{number}.png"), image)
+    clip = read_clip(tmp_path, limit=5)
+    assert len(clip) == 2
+    for scaled in clip:
+        assert scaled.frame.shape == (50, 640, 3)
+        assert scaled.truth[:, :320].all()
+        assert not scaled.truth[:, 321:].any()
+
+
+def test_a_clip_of_one_frame_is_refused_as_nothing_flickers_in_it(tmp_path):
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((8, 8), np.uint8))
+    with pytest.raises(InputError, match="got a clip of one frame, expected 2 or more"):
+        read_clip(tmp_path, limit=5)
 
 
 def test_targets_are_told_from_the_model():
