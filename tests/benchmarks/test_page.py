@@ -19,6 +19,7 @@ CPU = {
 }
 GPU = {"threads": 1, "delegate": "gpu", "unavailable": "no such library"}
 MEAN = {"images": 20, "iou": 0.91, "ci": [0.9, 0.92], "set_iou": 0.95}
+PEOPLE = {"images": 16, "iou": 0.8764, "ci": [0.8, 0.9]}
 ROOMS = {"images": 4, "false_positive_area": 0.0125, "ci": [0.0, 0.031]}
 
 
@@ -32,7 +33,7 @@ def cells(grid) -> list[list[tuple[str, str]]]:
 
 @pytest.fixture
 def model() -> Entry:
-    accuracy = {"mean": MEAN, "families": {"rooms": ROOMS}}
+    accuracy = {"mean": MEAN, "families": {"rooms": ROOMS, "people": PEOPLE}}
     return Entry("m", "model", accuracy=accuracy, speed=CPU, speeds=[CPU, GPU])
 
 
@@ -75,13 +76,21 @@ def test_a_row_for_each_setting_and_its_accuracy_once(model):
 
 def test_false_area_is_written_in_percent_of_its_family(model):
     grid = accuracy_grid(report(model, Entry("unmeasured", "peer")))
-    assert grid.columns == ["name", "images", "mean IoU", "set IoU", "rooms false area"]
+    assert grid.columns == [
+        "name",
+        "images",
+        "mean IoU",
+        "set IoU",
+        "people IoU",
+        "rooms false area",
+    ]
     assert cells(grid) == [
         [
             ("m", ""),
             ("20", ""),
             ("0.910", "0.900-0.920"),
             ("0.950", ""),
+            ("0.876", "0.800-0.900"),
             ("1.2 %", "0.0-3.1"),
         ]
     ]

@@ -61,8 +61,10 @@ def test_a_point_lies_at_its_time_and_iou_within_its_interval():
     score = {"mean": share(0.8, 0.7, 0.95)}
     model = Entry("m", "model", accuracy=score, speed={"p50_ms": 2.0, "image_p50_ms": 9.0})
     baseline = Entry("b", "baseline", accuracy=score, speed={"image_p50_ms": 90.0})
+    # What lacks one of the two figures has no place.
+    half = [Entry("t", "peer", speed={"p50_ms": 5.0}), Entry("a", "peer", accuracy=score)]
     drawing = Figure()
-    assert accuracy_against_latency(Report({}, {}, "", "", [model, baseline]), drawing)
+    assert accuracy_against_latency(Report({}, {}, "", "", [model, *half, baseline]), drawing)
     (axes,) = drawing.axes
     points = [container.lines[0].get_xydata()[0].tolist() for container in axes.containers]
     assert points == [[2.0, 0.8], [90.0, 0.8]]
