@@ -144,8 +144,12 @@ def test_a_sheet_that_cannot_be_written_is_an_error_and_leaves_the_one_before(nu
 
 def test_one_file_of_all_masks_is_not_read_for_each_image(data_root, monkeypatch):
     read, read_bytes = [], Path.read_bytes
-    note = lambda path: read.append(path.suffix) or read_bytes(path)  # noqa: E731
-    monkeypatch.setattr(Path, "read_bytes", note)
+
+    def noted(path):
+        read.append(path.suffix)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
     samples = read_dataset("coco", data_root / "seeds/coco").samples[:3]
     assert find_problems(samples, classes=81) == {}
     assert read == [".jpg"] * 3
