@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from edgeseg.errors import InputError
-from edgeseg.preprocess import to_scores, to_tensor
+from edgeseg.preprocess import sharpened, to_scores, to_tensor
 from edgeseg.spec import ModelSpec
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -27,14 +27,14 @@ def calibration_tensors(
     for index, frame in enumerate(frames):
         tensor = to_tensor(frame, spec)
         if spec.previous_mask:
-            own = foreground(predict(tensor), spec)
+            own = sharpened(foreground(predict(tensor), spec), spec)
             tensor = to_tensor(frame, spec, (None, own, before)[index % 3])
             before = own
         yield tensor
 
 
 def foreground(output: np.ndarray, spec: ModelSpec) -> np.ndarray:
-    """Model output (1, h, w, classes) -> float32 (h, w), the mask that is fed back.
+    """Model output (1, h, w, classes) -> float32 (h, w), the mask that is fed back, once sharpened.
 
     It is the only class of a binary model, else all classes but the first.
     """

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeseg.errors import ModelError
 from edgeseg.metrics import flicker, iou
-from edgeseg.preprocess import covers_input, to_mask, to_scores, to_tensor
+from edgeseg.preprocess import covers_input, sharpened, to_mask, to_scores, to_tensor
 from edgeseg.spec import ModelSpec
 
 from .calibration import foreground
@@ -145,10 +145,13 @@ def _scores(predict: Predict, frame: np.ndarray, spec: ModelSpec) -> np.ndarray:
 def closed_loop(
     predict: Predict, frames: Sequence[np.ndarray], spec: ModelSpec
 ) -> list[np.ndarray]:
-    """Foreground over a clip, float32 (h, w), each fed back where the model takes one."""
+    """Foreground over a clip, float32 (h, w).
+
+    Where the model takes a previous mask each is fed back, sharpened as the runtime does.
+    """
     masks: list[np.ndarray] = []
     for frame in frames:
-        previous = masks[-1] if masks and spec.previous_mask else None
+        previous = sharpened(masks[-1], spec) if masks and spec.previous_mask else None
         masks.append(foreground(predict(to_tensor(frame, spec, previous)), spec))
     return masks
 

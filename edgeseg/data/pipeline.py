@@ -196,9 +196,9 @@ class Pipeline:
         """The network's input, and the truth, which moves where the camera does."""
         if not self.spec.previous_mask:
             return model_pixels(image, self.spec), mask
-        _, sample = self.draw(rng)
-        other = self.warped(rng, sample).mask
         kind = self.previous.kind(rng.random())
+        # Another photo is read and warped only where its mask is shown.
+        other = self.warped(rng, self.draw(rng)[1]).mask if kind == "wrong" else mask
         channel = previous_mask(rng, mask, other, self.previous, kind)
         if kind == "camera":
             size = (self.spec.width, self.spec.height)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -94,6 +96,14 @@ def test_calibration_feeds_masks_back(video_model, video_spec, frames):
     assert np.allclose(masks[2], np.linspace(0.2, 0.9, len(frames))[1])
     converted = convert_int8(video_model, video_spec, frames[:3])
     assert read_graph(converted).inputs[0].shape == (1, 64, 64, 4)
+
+
+def test_calibration_feeds_masks_back_as_they_were_before_a_temperature(video_spec, frames):
+    soft = dataclasses.replace(video_spec, temperature=2.0)
+    tensors = calibration_tensors(
+        frames[:2], soft, lambda tensor: np.full((1, 32, 32, 1), 0.75, np.float32)
+    )
+    np.testing.assert_allclose(list(tensors)[1][0, ..., 3], 0.9, rtol=1e-5)
 
 
 def test_what_is_fed_back_of_several_classes_is_all_but_the_first():

@@ -160,6 +160,20 @@ def test_masks_are_fed_back_in_a_closed_loop():
     assert seen == pytest.approx([0, 0.5, 0.5])
 
 
+def test_masks_are_fed_back_as_they_were_before_a_temperature():
+    seen = []
+
+    def predict(tensor):
+        seen.append(tensor[0, 0, :, 3])
+        return column(2)
+
+    soft = dataclasses.replace(VIDEO_SPEC, temperature=2.0)
+    masks = closed_loop(predict, [picture().frame] * 2, soft)
+    # 0.9 and 0.1 are what a temperature of 2 made of 81/82 and 1/82.
+    np.testing.assert_allclose(seen[1], [81 / 82] * 2 + [1 / 82] * 6, rtol=1e-5)
+    np.testing.assert_allclose(masks[1][0], [0.9] * 2 + [0.1] * 6, rtol=1e-5)
+
+
 def test_flicker_of_a_clip_is_measured():
     answers = iter([column(4), column(4), column(4), column(6), column(4), column(6)])
     clip = [picture(4)] * 3
