@@ -5,7 +5,7 @@ truth itself is never shown. The network sees an empty mask (first frame), an
 affine-warped or thin-plate-warped truth (motion of the person), the truth with
 the image moved away under it (motion of the camera), so that it uses a good
 mask; and a stale, an eroded or dilated and a wrong mask, so that it recovers
-from a bad one.
+from a bad one. What it answers itself is fed back where it is trained.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class PreviousMaskConfig:
 
     shift: of the size; scale: relative; rotation: in degrees; each the largest
     motion between two frames. stale masks have moved `stale_factor` times as far.
+    own: share of all examples whose mask, of whatever kind, is replaced by the network's own
+    answer to the frame before, the last of 1 to `own_frames` (see `training.feedback`).
     """
 
     empty: float = 0.35
@@ -40,9 +42,12 @@ class PreviousMaskConfig:
     scale: float = 0.08
     rotation: float = 6.0
     stale_factor: float = 4.0
+    own: float = 0.0
+    own_frames: int = 5
 
     def __post_init__(self) -> None:
-        check_share(self, *KINDS, "scale")
+        check_share(self, *KINDS, "scale", "own")
+        check_least(self, 1, "own_frames")
         check_least(self, 0, "shift", "rotation", "stale_factor")
         # Shares such as 0.7 and 0.3 need not add up to 1 to the last bit.
         if (total := sum(getattr(self, name) for name in KINDS)) > 1 + 1e-9:

@@ -10,7 +10,7 @@ used: convolution, depthwise convolution, addition, bilinear x2, ReLU6, sigmoid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .blocks import (
     Keras,
@@ -23,6 +23,7 @@ from .blocks import (
     upsample,
 )
 from .dense_encoders import dense_entry_encoder, fused_encoder, fused_entry_encoder
+from .mask_features import mask_features, told
 from .mobilenet_v2 import mobilenet_v2_encoder
 
 # Layers -----------------------------------------------------------------------
@@ -57,8 +58,12 @@ def decoder(
     channels: Sequence[int],
     output_stride: int,
     batch_norm: Normalized,
+    mask: Mapping[int, Tensor],
 ) -> Tensor:
-    """From 1/32 up to 1/output_stride: upsample, add the skip, depthwise 3x3, 1x1."""
+    """From 1/32 up to 1/output_stride: upsample, add the skip, depthwise 3x3, 1x1.
+
+    mask: features of the previous mask by stride, added as well.
+    """
     strides = [stride for stride in (32, 16, 8, 4, 2) if stride >= output_stride]
     x = convolution(
         keras, features[32], channels[0], name="decoder32_reduce", batch_norm=batch_norm
@@ -78,7 +83,9 @@ def decoder(
             activate=False,
             batch_norm=batch_norm,
         )
-        x = keras.layers.Add(name=f"decoder{stride}_add")([x, skip])
+        x = keras.layers.Add(name=f"decoder{stride}_add")(
+            [x, skip, *told(keras, mask, stride, count)]
+        )
         x = keras.layers.ReLU(max_value=6.0, name=f"decoder{stride}_add_relu6")(x)
         x = depthwise(keras, x, name=f"decoder{stride}_depthwise", batch_norm=batch_norm)
     return x
@@ -106,6 +113,7 @@ def hourglass(
     decoder_channels: Sequence[int] = (64, 48, 32, 24, 16),
     output_stride: int = 2,
     head_blocks: int = 0,
+    previous_mask_at: str = "input",
     batch_norm: Normalized = False,
     dropout: float = 0.0,
 ) -> Tensor:
@@ -123,6 +131,8 @@ def hourglass(
     output_stride: 2 emits the mask at half the input size, 4 at a quarter.
     head_blocks: pairs of 1x1 and depthwise 3x3 at the mask's size before the logits. The
         decoder mixes the channels of its last step in the logits alone.
+    previous_mask_at: where a fourth channel is seen: by the encoder alone ("input"), or by
+        the decoder as well, by a way of its own ("decoder"; see `mask_features`).
     batch_norm: True for training from random weights; False where the pretrained
         weights have it folded in; or parts of the names of the layers that get it. After
         the decoder's convolutions and the encoder's projections alone, ("decoder",
@@ -135,7 +145,8 @@ def hourglass(
     Returns a Keras model, float32 (N, H, W, channels) ->
     float32 (N, H / output_stride, W / output_stride, classes), values in [0, 1].
     The layer before the activation is called "logits".
-    Raises ValueError for a size that is no multiple of 32 or an unknown encoder.
+    Raises ValueError for a size that is no multiple of 32, an unknown encoder and a place for
+    a previous mask that is not there.
     """
     height, width_px, channels = input_shape
     if height % 32 or width_px % 32:
@@ -144,10 +155,24 @@ def hourglass(
         raise ValueError(f"hourglass encoder: got {encoder!r}, expected one of {sorted(ENCODERS)}")
     if output_stride not in (2, 4, 8):
         raise ValueError(f"hourglass output_stride: got {output_stride}, expected 2, 4 or 8")
+    if len(decoder_channels) < (steps := {2: 5, 4: 4, 8: 3}[output_stride]):
+        raise ValueError(
+            f"hourglass decoder_channels: got {len(decoder_channels)}, expected {steps} for a mask "
+            f"at 1/{output_stride}: one each from 1/32 on"
+        )
     if not 0 <= dropout < 1:
         raise ValueError(f"hourglass dropout: got {dropout}, expected 0 or more and less than 1")
     if expansion is not None and expansion < 2:
         raise ValueError(f"hourglass expansion: got {expansion}, expected 2 or more")
+    if previous_mask_at not in ("input", "decoder"):
+        raise ValueError(
+            f"hourglass previous_mask_at: got {previous_mask_at!r}, expected 'input' or 'decoder'"
+        )
+    if previous_mask_at == "decoder" and channels != 4:
+        raise ValueError(
+            f"hourglass previous_mask_at: got 'decoder' for {channels} channels, expected "
+            "RGB and a previous mask"
+        )
     inside = {} if expansion is None else {"expansion": expansion}
     inputs = keras.Input(shape=(height, width_px, channels), name="image")
     features = ENCODERS[encoder](keras, inputs, width=width, batch_norm=batch_norm, **inside)
@@ -160,6 +185,7 @@ def hourglass(
         channels=decoder_channels,
         output_stride=output_stride,
         batch_norm=batch_norm,
+        mask=mask_features(keras, inputs) if previous_mask_at == "decoder" else {},
     )
     for block in range(head_blocks):
         name = f"head{block}_mix"

@@ -14,6 +14,7 @@ from rich.progress import Progress
 from ..errors import InputError, require
 from ..models.weights import load_weights
 from .config import StageConfig, TrainConfig
+from .feedback import feeder
 from .losses import enlarged, log_odds
 from .sources import make_network
 from .task import Task
@@ -51,6 +52,7 @@ def finetune(model: Any, task: Task, teacher: Any, *, progress: Progress) -> lis
     stage = finetune_stage(config)
     pipeline = task.pipeline(stage, teacher)
     step = _make_step(model, _with_distillation(task))
+    feed = feeder(require("keras", extra="train"), config, teacher)
     bar = progress.add_task("fine-tuning", total=stage.steps)
     # Other samples than those of the float training's first steps.
     start, losses = config.steps, []
@@ -59,8 +61,9 @@ def finetune(model: Any, task: Task, teacher: Any, *, progress: Progress) -> lis
             stage.batch, start=start, stop=start + stage.steps, workers=config.data.workers
         )
     ):
-        answer = float_answer(teacher, batch.tensor, config.loss.enlarge)
-        loss = step(_rate(stage, index), batch.tensor, batch.truth, batch.weight, answer)
+        tensor = feed(batch.tensor, start + index)
+        answer = float_answer(teacher, tensor, config.loss.enlarge)
+        loss = step(_rate(stage, index), tensor, batch.truth, batch.weight, answer)
         if not math.isfinite(loss):
             raise InputError(
                 f"step {index}: got a loss of {loss}, expected a finite one; "

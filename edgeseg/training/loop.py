@@ -21,6 +21,7 @@ from .checking import check_files
 from .checkpoint import State, kept
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
+from .feedback import feeder
 from .objective import Objective, truth_grid
 from .optimizer import make_optimizer
 from .progress import noted_progress
@@ -231,7 +232,9 @@ class Trainer:
             grid = truth_grid(model, self.config)
             teach = tflite_teacher(path, pipeline.spec, grid, self.config.second_opinion, self.root)
         batches = self.supply.batches(pipeline, stage.batch, start=self.step, stop=end)
-        for batch, (tensor, truth, weight, *features) in batches:
+        feed = feeder(self.keras, self.config, model)
+        for number, (batch, (tensor, truth, weight, *features)) in enumerate(batches, self.step):
+            tensor = feed(tensor, number)
             taught = (teach(np.asarray(tensor)),) if teach else ()
             asked = (tensor,) if self.objective.takes_images else ()
             yield batch.names, (tensor, truth, weight, *taught, *features, *asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -163,3 +164,25 @@ def _jax_step(model: Any, optimizer: Any, loss: LossFunction, devices: Devices) 
         return parts
 
     return step
+
+
+def make_answer(keras: Any, model: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """A compiled function from a batch to the model's output by the weights it has by then.
+
+    With several devices it runs on one of them, where Keras' own has each answer all images.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        compiled = jax.jit(functools.partial(model.stateless_call, training=False))
+
+        def answer(tensor: np.ndarray) -> np.ndarray:
+            kinds = (model.trainable_variables, model.non_trainable_variables)
+            values = [[variable.value for variable in variables] for variables in kinds]
+            return np.asarray(compiled(*values, tensor)[0], np.float32)
+
+        return answer
+    import tensorflow as tf
+
+    function = tf.function(functools.partial(model, training=False))
+    return lambda tensor: np.asarray(function(tf.constant(tensor)), np.float32)

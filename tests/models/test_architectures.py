@@ -334,6 +334,15 @@ def test_dropout_drops_whole_channels_in_training_alone():
         build("hourglass", keras=keras, dropout=1, **options)
 
 
+@pytest.mark.parametrize(("stride", "steps"), [(2, 5), (4, 4), (8, 3)])
+def test_a_decoder_has_channels_at_every_step(stride, steps):
+    options = {"keras": keras, "input_shape": (64, 32, 3), "width": 0.35, "output_stride": stride}
+    model = build("hourglass", decoder_channels=(8,) * steps, **options)
+    assert model.output_shape == (None, 64 // stride, 32 // stride, 1)
+    with pytest.raises(ValueError, match=f"got {steps - 1}, expected {steps} for a mask at 1/"):
+        build("hourglass", decoder_channels=(8,) * (steps - 1), **options)
+
+
 @pytest.mark.parametrize("encoder", ["dense_entry", "fused_entry", "fused"])
 def test_dense_entry_in_tf_keras_and_in_int8(encoder):
     options = {"input_shape": (64, 32, 3), "width": 0.35, "encoder": encoder, "classes": 2}
