@@ -63,8 +63,14 @@ def decoder(
     """From 1/32 up to 1/output_stride: upsample, add the skip, depthwise 3x3, 1x1.
 
     mask: features of the previous mask by stride, added as well.
+    Raises ValueError for fewer channels than steps.
     """
     strides = [stride for stride in (32, 16, 8, 4, 2) if stride >= output_stride]
+    if len(channels) < len(strides):
+        raise ValueError(
+            f"hourglass decoder_channels: got {len(channels)}, expected {len(strides)} for a mask "
+            f"at 1/{output_stride}: one each from 1/32 on"
+        )
     x = convolution(
         keras, features[32], channels[0], name="decoder32_reduce", batch_norm=batch_norm
     )
@@ -83,9 +89,10 @@ def decoder(
             activate=False,
             batch_norm=batch_norm,
         )
-        x = keras.layers.Add(name=f"decoder{stride}_add")(
-            [x, skip, *told(keras, mask, stride, count)]
-        )
+        parts = [x, skip]
+        if stride in mask:
+            parts.append(told(keras, mask[stride], count, name=f"mask{stride}_add"))
+        x = keras.layers.Add(name=f"decoder{stride}_add")(parts)
         x = keras.layers.ReLU(max_value=6.0, name=f"decoder{stride}_add_relu6")(x)
         x = depthwise(keras, x, name=f"decoder{stride}_depthwise", batch_norm=batch_norm)
     return x
@@ -145,8 +152,8 @@ def hourglass(
     Returns a Keras model, float32 (N, H, W, channels) ->
     float32 (N, H / output_stride, W / output_stride, classes), values in [0, 1].
     The layer before the activation is called "logits".
-    Raises ValueError for a size that is no multiple of 32, an unknown encoder and a place for
-    a previous mask that is not there.
+    Raises ValueError for a size that is no multiple of 32, an unknown encoder, too few
+    `decoder_channels` and a place for a previous mask that is not there.
     """
     height, width_px, channels = input_shape
     if height % 32 or width_px % 32:
@@ -155,11 +162,6 @@ def hourglass(
         raise ValueError(f"hourglass encoder: got {encoder!r}, expected one of {sorted(ENCODERS)}")
     if output_stride not in (2, 4, 8):
         raise ValueError(f"hourglass output_stride: got {output_stride}, expected 2, 4 or 8")
-    if len(decoder_channels) < (steps := {2: 5, 4: 4, 8: 3}[output_stride]):
-        raise ValueError(
-            f"hourglass decoder_channels: got {len(decoder_channels)}, expected {steps} for a mask "
-            f"at 1/{output_stride}: one each from 1/32 on"
-        )
     if not 0 <= dropout < 1:
         raise ValueError(f"hourglass dropout: got {dropout}, expected 0 or more and less than 1")
     if expansion is not None and expansion < 2:

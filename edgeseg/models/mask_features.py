@@ -10,8 +10,6 @@ third of what a slice does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from .blocks import Keras, Tensor
@@ -47,13 +45,8 @@ def mask_features(keras: Keras, inputs: Tensor) -> dict[int, Tensor]:
     return features
 
 
-def told(
-    keras: Keras, features: Mapping[int, Tensor], stride: int, channels: int
-) -> Sequence[Tensor]:
-    """What is added to a decoder's `channels` at a stride, nothing before it is trained; or ()."""
-    if stride not in features:
-        return ()
-    layer = keras.layers.Conv2D(
-        channels, 1, use_bias=False, kernel_initializer="zeros", name=f"mask{stride}_add"
+def told(keras: Keras, features: Tensor, channels: int, *, name: str) -> Tensor:
+    """What is added to a decoder's `channels` at the features' stride: nothing until trained."""
+    return keras.layers.Conv2D(channels, 1, use_bias=False, kernel_initializer="zeros", name=name)(
+        features
     )
-    return (layer(features[stride]),)

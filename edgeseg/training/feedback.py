@@ -13,9 +13,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 
+from ..data.augment import warp
 from ..data.previous_mask import PreviousMaskConfig, motion
 from ..preprocess import resize
 from .config import TrainConfig
@@ -89,6 +89,5 @@ def _step(
 
 def _moved(image: np.ndarray, step: np.ndarray, count: int) -> np.ndarray:
     height, width, channels = image.shape
-    matrix = np.linalg.matrix_power(step, count)[:2]
-    moved = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
-    return moved.reshape(height, width, channels)
+    moved = warp(image, np.linalg.matrix_power(step, count)[:2], (width, height))
+    return moved.reshape(height, width, channels)  # OpenCV drops a single one

@@ -155,10 +155,10 @@ def test_answers_are_those_of_the_weights_by_then(tensor):
     assert without(tensor, 0) is tensor
 
 
-def run(tmp_path, folder, *, resume=False, devices=1):
+def run(tmp_path, folder, *, resume=False):
     path = tmp_path / "config.toml"
     path.write_text(CONFIG)
-    trainer = Trainer(load_config(path), tmp_path / folder, root=tmp_path, devices=devices)
+    trainer = Trainer(load_config(path), tmp_path / folder, root=tmp_path)
     if resume:
         trainer.restore()
     trainer.run(console=Console(quiet=True))
