@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-import cv2
 import numpy as np
 
 from ..errors import InputError
 from ..preprocess import check_frame, to_mask
 from ..spec import ModelSpec, load_model
 from . import assets
-from .audit import Audit, ghost
+from .audit import ghost
 from .delegates import choose, ops_per_device
-from .focus import GLANCE_EVERY, Focus, View
-from .motion import SceneCut
+from .focus import GLANCE_EVERY, View
+from .memory import Memory
 from .network import Network
-from .refine import BlobFilter, guided, halved
-from .region import WHOLE, Region
-from .segmentation import Segmentation, class_map, foreground
-from .squeeze import Squeeze
-from .temporal import make_filter
+from .refiner import Refiner
+from .segmentation import Segmentation, foreground
+from .viewer import Viewer
 
 DEFAULT_TEMPORAL = "flow"
-# Frames whose proportions differ by more than this share are no successors of one another.
-SAME_SHAPE = 0.02
 
 
 class Segmenter:
@@ -51,6 +45,9 @@ class Segmenter:
         the time; for binary models, since several classes may have a left and a right. Better
         on photos, not in video, where it costs time that is missing elsewhere.
     spec: for a model file without one.
+
+    `focuses` says whether it may look at less than the whole frame, `refused` why delegates that
+    were tried are not used, `resets` how often the frames before were forgotten, and why.
 
     Raises ModelError for a file that is no usable model, DelegateError for a named
     delegate that does not work, InputError for other arguments.
@@ -86,44 +83,36 @@ class Segmenter:
         )
         self.refused = choice.refused
         self.resets: Counter[str] = Counter()
-        self._network = Network(choice, self.spec, threads=threads, flip=flip)
-        self._refine = refine
-        self._focuses = focus and self.spec.binary
         self.glance_every = glance_every
-        self._focus = Focus(
-            self._network.size, self.spec.width / self.spec.height, glance_every=glance_every
+        self.focuses = focus and self.spec.binary
+        self._network = Network(choice, self.spec, threads=threads, flip=flip)
+        self._viewer = Viewer(
+            self._network,
+            self.spec,
+            focuses=self.focuses,
+            glance_every=glance_every,
+            resets=self.resets,
         )
-        self._remembered = WHOLE
-        self._squeeze = Squeeze(self.spec)
-        self._cut = SceneCut()
-        self._aspect: float | None = None
-        self._blobs = BlobFilter()
-        self._audit = Audit()
+        self._memory = Memory(temporal)
+        self._refiner = Refiner(binary=self.spec.binary, refine=refine)
         self._cadence = cadence
         self._position = 0
         self._closed = False
         self._free = threading.Lock()
-        self.temporal = temporal
 
     @property
     def temporal(self) -> str:
         """Name of the temporal filter; assigning another starts it without a past."""
-        return self._temporal
+        return self._memory.temporal
 
     @temporal.setter
     def temporal(self, name: str) -> None:
-        self._filter = make_filter(name)
-        self._temporal = name
+        self._memory.temporal = name
 
     @property
     def delegate(self) -> str:
         """Where the network runs now: "edgetpu", "gpu" or "cpu"."""
         return self._network.name
-
-    @property
-    def focuses(self) -> bool:
-        """Whether it may look at less than the whole frame."""
-        return self._focuses
 
     @property
     def interpreter(self):
@@ -163,9 +152,8 @@ class Segmenter:
     def reset(self) -> None:
         """Forget the frames before: a cut, a new image."""
         self.resets["asked"] += 1
-        self._cut.reset()
-        self._aspect = None
-        self._forget()
+        self._viewer.reset()
+        self._forget_masks()
 
     def close(self) -> None:
         """Release the interpreter; no frame can be segmented after it."""
@@ -195,42 +183,34 @@ class Segmenter:
         if self._closed:
             raise InputError("segmenter: got a frame after it was closed; open another one")
         check_frame(frame)
-        return self._look(frame, self._focus.region)
+        return self._viewer.look(frame)
 
     def view(self, frame: np.ndarray, ahead: View | None = None) -> View:
         """Stage 1: what the network is to see of the frame, in its size and colour order.
 
         ahead: what `look` gave for this frame; made anew where another part is needed.
         """
-        view = ahead
-        if view is None or view.region != self._focus.region:
-            view = self.look(frame)
-        reshaped = self._reshaped(*view.size)
-        cut = self._cut(view.thumbnail) or reshaped
-        if cut:
-            self.resets["cut"] += 1
-        if cut or (self._focuses and self._focus.fresh):
-            view = self._begin(view)
-        return view
+        if ahead is None:
+            ahead = self.look(frame)
+        return self._viewer.view(frame, ahead)
 
     def scores(self, view: View) -> np.ndarray | None:
         """Stage 2: the network's scores, float32 (h, w, classes); None between two cadences."""
         if self.sequential and view.begins:
             self._forget_masks()
         position, self._position = self._position, (self._position + 1) % self._cadence
-        glance = self._focus.glance_due()
+        glance = self._viewer.glance_due()
         # Without a previous mask there is none to move along, whatever the cadence.
-        if position > 0 and self._filter.previous is not None:
+        if position > 0 and not self._memory.empty:
             return None
         if glance:
-            whole = self._network.scores(self._look(view.frame, WHOLE).pixels, None)
-            self._focus.glanced(foreground(whole))
+            self._viewer.glance(view.frame)
         scores = view.scores
         if scores is None:
-            scores = self._network.scores(view.pixels, self._previous(view))
-        if self._focuses:
-            self._focus.follow(foreground(scores), view.size)
-            self._cut.reframe(view.region, self._focus.region)
+            # The mask before is of use where this stage shares the thread of the next.
+            before = self._memory.mask(view.region) if self.sequential else None
+            scores = self._network.scores(view.pixels, before)
+        self._viewer.follow(scores, view)
         return scores
 
     def steady(self, scores: np.ndarray | None, view: View) -> np.ndarray:
@@ -241,43 +221,20 @@ class Segmenter:
         """
         if view.begins and not self.sequential:
             self._forget_masks()
-        self._reframe(view.region)
-        # Another thread may choose another one at any moment, which has no mask to move along.
-        chosen = self._filter
-        if scores is None and chosen.previous is None:
-            scores = self._network.scores(view.pixels, None)
-        if scores is None:
-            scores = chosen.carry(view.thumbnail)
-        else:
-            scores = chosen.apply(self._audited(scores, view, chosen.previous), view.thumbnail)
-        return view.region.placed(scores)
+        steady = self._memory.carried(view) if scores is None else None
+        if steady is None:
+            if scores is None:
+                scores = self._network.scores(view.pixels, None)
+            steady = self._memory.filtered(self._audited(scores, view), view)
+        return view.region.placed(steady)
 
     def refined(self, scores: np.ndarray, frame: np.ndarray) -> np.ndarray:
         """Stage 4: foreground float32 (h, w), cleaned and sharpened, below the frame's size."""
-        mask = self._cleaned(scores)
-        return guided(mask, halved(frame, mask)) if self._guides else mask
+        return self._refiner.refined(scores, frame)
 
     def segmentation(self, scores: np.ndarray, frame: np.ndarray) -> Segmentation:
         """Stage 4 as effects want it."""
-        size = (frame.shape[1], frame.shape[0])
-        mask, small = self._cleaned(scores), None
-        if self._guides:
-            small = halved(frame, mask)
-            mask = guided(mask, small)
-            # A frame smaller than twice the network's mask is not shrunk to half.
-            half = ((size[1] + 1) // 2, (size[0] + 1) // 2)
-            small = small if small.shape[:2] == half else None
-        coarse = cv2.convertScaleAbs(mask, alpha=255)
-        classes = None if self.spec.binary else class_map(scores, size)
-        return Segmentation(coarse, size, classes, small)
-
-    @property
-    def _guides(self) -> bool:
-        return self._refine and self.spec.binary
-
-    def _cleaned(self, scores: np.ndarray) -> np.ndarray:
-        mask = foreground(scores)
-        return self._blobs(mask) if self.spec.binary else mask
+        return self._refiner.segmentation(scores, frame)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -295,65 +252,20 @@ class Segmenter:
         view = self.view(frame)
         return self.steady(self.scores(view), view)
 
-    def _reshaped(self, width: int, height: int) -> bool:
-        """Whether frames have other proportions than before: a phone was turned, say."""
-        before, self._aspect = self._aspect, width / height
-        return before is not None and abs(self._aspect / before - 1) > SAME_SHAPE
-
-    def _begin(self, view: View) -> View:
-        """The first view of a scene; by a glance at the whole frame, for a photo has no second.
-
-        The masks of the scene before are forgotten where they are kept, in a later stage.
-        """
-        self._squeeze.check(*view.size)
-        if self._focuses:
-            self._focus.reset()
-            if view.region != WHOLE:
-                view = self._look(view.frame, WHOLE)
-            scores = self._network.scores(view.pixels, None)
-            self._focus.start(foreground(scores), view.size)
-            if self._focus.region == WHOLE:
-                view = dataclasses.replace(view, scores=scores)
-            else:
-                view = self._look(view.frame, self._focus.region)
-        self._cut.reset()
-        self._cut(view.thumbnail)
-        return dataclasses.replace(view, begins=True)
-
-    def _look(self, frame: np.ndarray, region: Region) -> View:
-        return View(frame, self._network.pixels(region.cut(frame)), region)
-
-    def _previous(self, view: View) -> np.ndarray | None:
-        """The mask of the frame before, where a stage 2 that needs it shares stage 3's thread."""
-        if not self.sequential:
-            return None
-        self._reframe(view.region)
-        return self._filter.previous
-
-    def _reframe(self, region: Region) -> None:
-        """Let what the filter remembers show a region."""
-        if region != self._remembered:
-            self._filter.reframe(self._remembered, region)
-            self._remembered = region
-
-    def _audited(self, scores: np.ndarray, view: View, previous: np.ndarray | None) -> np.ndarray:
+    def _audited(self, scores: np.ndarray, view: View) -> np.ndarray:
         """Scores without a past, where those with one have come to disagree with them."""
-        if not self._audit.due() or previous is None:
+        before = self._memory.audited(view.region)
+        if before is None:
             return scores
         fresh = self._network.scores(view.pixels, None) if self.spec.previous_mask else scores
-        if not ghost(foreground(previous), foreground(fresh)):
+        if not ghost(foreground(before), foreground(fresh)):
             return scores
         self.resets["audit"] += 1
         # Where to look is no ghost's doing: it stays.
         self._forget_masks()
         return fresh
 
-    def _forget(self) -> None:
-        self._focus.reset()
-        self._forget_masks()
-
     def _forget_masks(self) -> None:
-        self._filter.reset()
-        self._blobs.reset()
-        self._audit.reset()
+        self._memory.reset()
+        self._refiner.reset()
         self._position = 0

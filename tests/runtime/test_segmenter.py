@@ -70,32 +70,6 @@ def test_flip_is_not_for_classes_which_may_have_sides(make, frame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "half"),
-    [((96, 128), (48, 64)), ((95, 127), (48, 64)), ((64, 64), (32, 32)), ((63, 63), (32, 32))],
-)
-def test_a_large_frame_comes_at_half_its_size(make, size, half) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    scores = np.full((32, 32, 1), 0.75, np.float32)
-    segmenter, _ = make(refine=True)
-    answer = segmenter.segmentation(scores, picture)
-    assert answer.small.shape == (*half, 3)
-    assert answer.coarse.shape == half
-    assert answer.mask.shape == size
-    plain, _ = make()
-    assert plain.segmentation(scores, picture).small is None
-
-
-@pytest.mark.parametrize("size", [(62, 128), (128, 62), (40, 40)])
-def test_a_frame_that_is_smaller_in_one_direction_does_not(make, size) -> None:
-    picture = np.zeros((*size, 3), np.uint8)
-    scores = np.full((32, 32, 1), 0.75, np.float32)
-    segmenter, _ = make(refine=True)
-    answer = segmenter.segmentation(scores, picture)
-    assert answer.small is None
-    assert answer.mask.shape == size
-
-
-@pytest.mark.parametrize(
     ("options", "sequential"), [({}, False), ({"cadence": 2}, True), ({"channels": 4}, True)]
 )
 def test_what_a_frame_needs_of_the_one_before(make, options, sequential: bool) -> None:
