@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -53,6 +54,16 @@ class Handoff(Generic[Item]):
             if self._closed:
                 raise Finished
             return None
+
+    def __iter__(self) -> Iterator[Item]:
+        """Every item until the hand-over is finished."""
+        while True:
+            try:
+                item = self.take()
+            except Finished:
+                return
+            if item is not None:
+                yield item
 
     def close(self, *, discard: bool = False) -> None:
         """No more items come (`discard`: and those waiting are not wanted any more)."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from .effect import Effect
 from .focus import View
 from .handoff import Finished, Handoff
 from .interruption import interruptible
-from .segmentation import Segmentation
+from .presenter import Captured, Observer, Presenter, Segmented
 from .segmenter import Segmenter
 from .sink import Sink
 from .source import Source
@@ -47,30 +47,6 @@ class Options:
     masks: bool = False
 
 
-@dataclass(frozen=True)
-class Captured:
-    """A frame, the moment at which it was captured on the monotonic clock, and what the
-    model probably sees of it where that was made right away."""
-
-    frame: np.ndarray
-    moment: float
-    ahead: View | None = None
-
-
-@dataclass(frozen=True)
-class Segmented:
-    """A captured frame with its scores, and whether the temporal filter has seen them."""
-
-    captured: Captured
-    view: View
-    scores: np.ndarray | None
-    steady: bool
-
-
-# Called with the frame's number, the frame, its segmentation and the picture shown.
-Observer = Callable[[int, np.ndarray, Segmentation, np.ndarray], None]
-
-
 class Pipeline:
     """From a source through a segmenter and an effect to a sink. Runs once."""
 
@@ -86,14 +62,21 @@ class Pipeline:
         log: LineLog | None = None,
         choice: str = "",
     ) -> None:
-        self.effect = effect
         self.statistics = Statistics()
         self.interrupted = False
         self._source = source
         self._segmenter = segmenter
         self._sink = sink
         self._options = options or Options()
-        self._observer = observer
+        self._presenter = Presenter(
+            segmenter,
+            effect,
+            sink,
+            self.statistics,
+            masks=self._options.masks,
+            stall_ms=self._options.stall_ms,
+            observer=observer,
+        )
         self._log = log
         self._choice = choice
         newest = not self._options.every_frame
@@ -101,9 +84,15 @@ class Pipeline:
         self._answers = Handoff[Segmented](capacity=2)
         self._error: BaseException | None = None
         self._stopping = False
-        self._shape: tuple[int, ...] | None = None
-        self._writing_since: float | None = None
-        self._last_output = time.monotonic()
+
+    @property
+    def effect(self) -> Effect:
+        """What is made of the frames; another one may be assigned at any moment."""
+        return self._presenter.effect
+
+    @effect.setter
+    def effect(self, effect: Effect) -> None:
+        self._presenter.effect = effect
 
     def run(self) -> Summary:
         """Run to the end of the source, `frames`, `stop`, Ctrl-C or an error.
@@ -170,7 +159,7 @@ class Pipeline:
                 frame = self._source.read()
             if frame is None:
                 break
-            self._shape = frame.shape
+            self._presenter.shape = frame.shape
             moment = time.perf_counter()
             # Here it overlaps with the network; for a frame that may be dropped it would be waste.
             ahead = self._look(frame) if self._options.every_frame else None
@@ -181,7 +170,7 @@ class Pipeline:
 
     def _infer(self) -> None:
         segmenter = self._segmenter
-        for captured in _items(self._frames):
+        for captured in self._frames:
             ahead = captured.ahead or self._look(captured.frame)
             with self.statistics.stage("infer"):
                 view = segmenter.view(captured.frame, ahead)
@@ -189,7 +178,8 @@ class Pipeline:
             # Where the network does not wait for the filter, it does not share its thread.
             steady = segmenter.sequential
             if steady:
-                scores = self._steady(scores, view)
+                with self.statistics.stage("temporal"):
+                    scores = segmenter.steady(scores, view)
             if not self._answers.give(Segmented(captured, view, scores, steady)):
                 break
         self._answers.close()
@@ -198,69 +188,23 @@ class Pipeline:
         with self.statistics.stage("preprocess"):
             return self._segmenter.look(frame)
 
-    def _steady(self, scores: np.ndarray | None, view: View) -> np.ndarray:
-        with self.statistics.stage("temporal"):
-            return self._segmenter.steady(scores, view)
-
     def _output(self) -> None:
-        self._last_output = time.monotonic()
+        self._presenter.begin()
         while True:
             try:
                 answer = self._answers.take(POLL_S)
             except Finished:
                 return
             if answer is not None:
-                self._show(answer)
+                self._presenter.show(answer)
+                if self._log is not None:
+                    self._log.maybe_write(self.statistics, dropped=self.dropped)
                 if self.statistics.frames == self._options.frames:
                     return
             else:
-                self._sink.idle()
-                self._hide_when_stalled()
+                self._presenter.wait()
             if self.interrupted and not self._stopping:
                 self.stop()
-
-    def _show(self, answer: Segmented) -> None:
-        frame, stage, scores = answer.captured.frame, self.statistics.stage, answer.scores
-        if scores is None or not answer.steady:
-            scores = self._steady(scores, answer.view)
-        with stage("refine"):
-            segmentation = self._segmentation(scores, frame)
-        with stage("effect"):
-            picture = self.effect.apply(frame, segmentation)
-        with stage("sink"):
-            self._write(picture)
-        if self._observer is not None:
-            self._observer(self.statistics.frames, frame, segmentation, picture)
-        self.statistics.shown(answer.captured.moment)
-        if self._log is not None:
-            self._log.maybe_write(self.statistics, dropped=self.dropped)
-        self._last_output = time.monotonic()
-
-    def _segmentation(self, scores: np.ndarray, frame: np.ndarray) -> Segmentation:
-        """Refined at the frame's size, unless nobody is going to look at it."""
-        if self.effect.uses_mask or self._options.masks:
-            return self._segmenter.segmentation(scores, frame)
-        return Segmentation(np.zeros((0, 0), np.uint8))
-
-    # Hiding.
-
-    def _hide_when_stalled(self) -> None:
-        if (time.monotonic() - self._last_output) * 1000 >= self._options.stall_ms:
-            self._hide()
-            self._last_output = time.monotonic()
-
-    def _hide(self) -> None:
-        """Show a live audience a frame that shows nothing, where the effect is there to hide."""
-        if self._sink.live and self.effect.hides and self._shape is not None:
-            self._write(self.effect.hidden(np.empty(self._shape, np.uint8)))
-            self.statistics.hidden += 1
-
-    def _write(self, picture: np.ndarray) -> None:
-        self._writing_since = time.monotonic()
-        try:
-            self._sink.write(picture)
-        finally:
-            self._writing_since = None
 
     # Starting, watching, ending.
 
@@ -291,7 +235,7 @@ class Pipeline:
             thread.join(POLL_S)
             if self.interrupted and not self._stopping:
                 self.stop()
-            since = self._writing_since
+            since = self._presenter.writing_since
             if since is not None and time.monotonic() - since > self._options.sink_wait_s:
                 wait = self._options.sink_wait_s
                 self._fail(SinkError(f"sink: did not take a frame for {wait:g} s"))
@@ -310,7 +254,7 @@ class Pipeline:
         if self._error is not None:
             # What was shown last stays on a screen: let it be a frame that shows nothing.
             with contextlib.suppress(Exception):
-                self._hide()
+                self._presenter.hide()
 
     def _leave(self, threads: list[threading.Thread]) -> None:
         self._answers.close(discard=True)
@@ -320,7 +264,7 @@ class Pipeline:
         if not threads[0].is_alive():
             self._source.close()
         try:
-            if self._writing_since is None:
+            if self._presenter.writing_since is None:
                 # The others have no end: to be interrupted is how they are stopped.
                 cut_short = self.interrupted and self._source.ends
                 self._sink.incomplete = self._error is not None or cut_short
@@ -331,14 +275,3 @@ class Pipeline:
 
     def _note_interruption(self) -> None:
         self.interrupted = True
-
-
-def _items(handoff: Handoff[Captured]) -> Iterator[Captured]:
-    """Every item until the hand-over is finished."""
-    while True:
-        try:
-            item = handoff.take()
-        except Finished:
-            return
-        if item is not None:
-            yield item
