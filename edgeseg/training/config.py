@@ -238,6 +238,12 @@ class TrainConfig:
                 f"name: got {self.name!r}, expected the name of a folder in runs/; a run's folder "
                 "elsewhere is given as --output"
             )
+        own = self.data.previous_mask.own
+        if own and not self.model.previous_mask:
+            raise InputError(
+                f"data.previous_mask.own: got {own:g} for a network that is given no mask, "
+                "expected 0, or model.previous_mask = true"
+            )
         if not 0 <= self.seed < SEEDS:
             raise InputError(f"seed: got {self.seed}, expected 0 to {SEEDS - 1}")
 

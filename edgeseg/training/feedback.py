@@ -33,7 +33,7 @@ def feeder(keras: Any, config: TrainConfig, model: Any) -> Callable[[Any, int], 
     The answers are those of the weights that the model has when it is called.
     """
     previous = config.data.previous_mask
-    if not config.model.previous_mask or not previous.own:
+    if not previous.own:
         return lambda tensor, step: tensor
 
     predict = make_answer(keras, model)

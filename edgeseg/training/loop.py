@@ -14,7 +14,6 @@ from rich.progress import Progress
 
 from ..data.pipeline import Pipeline
 from ..errors import InputError, require
-from ..models.folding import normalisations
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
 from . import average
 from .checking import check_files
@@ -29,7 +28,7 @@ from .record import Board, Log, as_line, describe
 from .schedule import learning_rate, stage_at
 from .sources import make_network
 from .start import is_normalized, start_network, unfolded
-from .statistics import recompute_statistics
+from .statistics import refresh_statistics
 from .step import beginning_with, freeze, make_step
 from .stopping import Stopped, stopping
 from .supply import Supply
@@ -37,7 +36,6 @@ from .task import Task
 from .tasks import make_task
 from .tflite_teacher import tflite_teacher
 
-STATISTICS_BATCHES = 50
 PICTURES = 4
 
 
@@ -257,7 +255,7 @@ class Trainer:
 
         with kept(model, named):
             set_weights(model, average.copied(self.state.average))
-            self._refresh(model, stage, pipeline)
+            refresh_statistics(model, pipeline, batch=stage.batch, steps=stage.steps)
             scores = self.task.validate(predict, spec)
             row = self.log.write(self.step, scores)
             if self.board:
@@ -265,12 +263,6 @@ class Trainer:
             if self.state.note(scores["score"]) and self.config.patience:
                 save_arrays(get_weights(model), self.folder / "best.npz")
         return row
-
-    def _refresh(self, model: Any, stage: StageConfig, pipeline: Pipeline) -> None:
-        if normalisations(model):
-            count = min(STATISTICS_BATCHES, stage.steps)
-            batches = (pipeline.batch(step, stage.batch) for step in range(count))
-            recompute_statistics(model, (batch.tensor for batch in batches))
 
     def _early(self) -> bool:
         return 0 < self.config.patience <= self.state.waited
@@ -285,7 +277,8 @@ class Trainer:
                 set_weights(model, dict(archive))
         else:
             set_weights(model, average.copied(self.state.average))
-            self._refresh(model, stage, self.task.pipeline(stage, model))
+            pipeline = self.task.pipeline(stage, model)
+            refresh_statistics(model, pipeline, batch=stage.batch, steps=stage.steps)
         save_arrays(get_weights(model), self.folder / "weights.npz")
         model.save(self.folder / "model.keras")
 

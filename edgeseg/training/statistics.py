@@ -11,7 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from ..data.pipeline import Pipeline
 from ..models.folding import normalisations
+
+BATCHES = 50
+
+
+def refresh_statistics(model: Any, pipeline: Pipeline, *, batch: int, steps: int) -> None:
+    """`recompute_statistics` from the batches of a stage's first steps, `BATCHES` at most."""
+    if normalisations(model):
+        batches = (pipeline.batch(step, batch) for step in range(min(BATCHES, steps)))
+        recompute_statistics(model, (made.tensor for made in batches))
 
 
 def recompute_statistics(model: Any, tensors: Iterable[np.ndarray]) -> None:

@@ -80,6 +80,11 @@ def test_numbers_out_of_range_are_named(tmp_path, line, wrong, message):
         ("data.augment", "composite = 0.0", r"augment: got composite, expected it in"),
         ("data.previous_mask", "empty = 0.9", r"previous_mask: empty, .*: got 1.37 in total"),
         ("data.previous_mask", "wrong = 2.0", r"previous_mask: wrong: got 2, expected 0 to 1"),
+        (
+            "data.previous_mask",
+            "own = 0.5",
+            r"previous_mask.own: got 0.5 for a",
+        ),
         ("data.border", "sigma = 0.0", r"data: border: sigma: got 0, expected more than 0"),
         ("model", "width = 0.0", r"model: width: got 0, expected more than 0"),
         ("model", "decoder_channels = [8, 0]", r"model: decoder_channels: got \[8, 0\]"),

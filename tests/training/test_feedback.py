@@ -137,21 +137,20 @@ def test_ranges(option, value, message):
         PreviousMaskConfig(**{option: value})
 
 
-def network_config(**model):
-    data = DataConfig(
-        root="", groups=(), validation="", previous_mask=PreviousMaskConfig(own=1.0, own_frames=1)
-    )
-    return TrainConfig(name="t", data=data, model=ModelConfig(**model), stages=())
+def network_config(own: float) -> TrainConfig:
+    previous = PreviousMaskConfig(own=own, own_frames=1)
+    data = DataConfig(root="", groups=(), validation="", previous_mask=previous)
+    return TrainConfig(name="t", data=data, model=ModelConfig(previous_mask=True), stages=())
 
 
 def test_answers_are_those_of_the_weights_by_then(tensor):
     layer = keras.layers.Conv2D(1, 1, activation="sigmoid")
     model = keras.Sequential([keras.Input((32, 48, 4)), layer])
-    feed = feeder(keras, network_config(previous_mask=True), model)
+    feed = feeder(keras, network_config(1.0), model)
     for odds in (-1.0, 2.0):
         layer.set_weights([np.zeros((1, 1, 4, 1)), np.full(1, odds)])
         np.testing.assert_allclose(feed(tensor, 0)[..., -1], 1 / (1 + np.exp(-odds)), atol=1e-6)
-    without = feeder(keras, network_config(), model)
+    without = feeder(keras, network_config(0.0), model)
     assert without(tensor, 0) is tensor
 
 
