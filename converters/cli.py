@@ -40,10 +40,10 @@ from .manifest import (
 )
 from .native_output import open_streams, silenced
 from .pictures import doubts, read_clip, read_pictures, spared
+from .reference import make_reference
 from .source import load_source
 from .table import table
 from .targets import TARGETS, check_names, check_possible
-from .verification import make_reference
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from .manifest import Converted, NotMade, write_beside
 from .native_output import silenced
 from .operators import operators_of
 from .pictures import plain
+from .reference import Reference
 from .source import Source
 from .targets import TARGETS, Target
-from .verification import Reference, Verification, verify
+from .verification import Verification, verify
 from .webgpu import run_on_webgpu
 
 # float16 weights computed in another order; a wrong kernel is off by far more.

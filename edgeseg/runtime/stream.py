@@ -9,24 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import EdgesegError, InputError, SourceError
-from ..image_files import image_paths
+from ..errors import EdgesegError, SourceError
 from ..spec import load_model
 from . import assets, budget
 from .background import open_background
 from .effect import Effect
 from .effects import EFFECTS, make_effect
-from .overwriting import refuse_numbering_over, refuse_overwriting
 from .pipeline import Options, Pipeline
 from .real_time import RealTime
 from .segmentation import Segmentation
 from .segmenter import Segmenter
 from .side_by_side import SideBySide
 from .sink import Sink
-from .sinks import Display, check_image_path, is_folder, is_video, open_sink, write_image
+from .sinks import Display, open_sink, write_image
 from .source import Source
 from .sources import Paced, Still, open_source
-from .statistics import LineLog, Summary, check_statistics_path
+from .statistics import LineLog, Summary
+from .stream_paths import check_paths
 from .stream_settings import StreamSettings
 from .temporal import FILTERS
 from .video_file import VideoSink
@@ -49,7 +48,7 @@ class Stream:
         self._ran = self._left = False
         # What "m" returns to.
         self._unmasked = settings.effect if settings.effect != "mask" else "none"
-        _check_paths(settings)
+        check_paths(settings)
         # Whatever the effect: a key may ask for another one later.
         open_background(settings.background)
         self._source = _source(settings)
@@ -244,36 +243,6 @@ class Stream:
             stall_ms=settings.stall_ms,
             masks=settings.picture is not None,
         )
-
-
-def _check_paths(settings: StreamSettings) -> None:
-    """Refuse, before the first frame, what could not be written or would replace something.
-
-    Raises InputError for an output that is an input or another output, and for numbered
-    pictures among the source's own; SinkError for a picture or statistics that would go to a
-    device or a folder, and for a picture of no known format.
-    """
-    source, sink = Path(settings.source), Path(settings.sink)
-    if source.is_dir() and sink.resolve() == source.resolve():
-        raise InputError(
-            f"sink: got {settings.sink}, the folder of the source; expected another folder"
-        )
-    words = {"source": settings.source, "background": settings.background, "model": settings.model}
-    inputs = {name: Path(word) for name, word in words.items() if Path(word).is_file()}
-    if source.is_dir():
-        inputs |= {f"source {path.name}": path for path in image_paths(source)}
-    outputs = {}
-    if is_video(settings.sink):
-        outputs["sink"] = sink
-    if settings.picture is not None:
-        check_image_path(settings.picture)
-        outputs["picture"] = settings.picture
-    if settings.stats not in (None, "-"):
-        outputs["stats"] = Path(str(settings.stats))
-        check_statistics_path(outputs["stats"])
-    refuse_overwriting(outputs, inputs)
-    if is_folder(settings.sink):
-        refuse_numbering_over(sink, {**inputs, **outputs})
 
 
 def _source(settings: StreamSettings) -> Source:

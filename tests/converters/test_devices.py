@@ -18,8 +18,8 @@ from edgeseg.converters.gpu import convert as convert_gpu
 from edgeseg.converters.job import Job
 from edgeseg.converters.operators import list_operators
 from edgeseg.converters.pictures import Picture
+from edgeseg.converters.reference import make_reference
 from edgeseg.converters.source import Source
-from edgeseg.converters.verification import make_reference
 
 from edgeseg.errors import InputError, MissingExtra
 from edgeseg.metrics import iou

@@ -22,9 +22,10 @@ from edgeseg.converters.manifest import (
     write_manifest,
 )
 from edgeseg.converters.operators import Operator
+from edgeseg.converters.reference import Reference
 from edgeseg.converters.source import Source
 from edgeseg.converters.targets import TARGETS, Target
-from edgeseg.converters.verification import Reference, Verification
+from edgeseg.converters.verification import Verification
 
 from edgeseg.runtime.assets import resolve
 from edgeseg.spec import ModelSpec

@@ -14,12 +14,11 @@ from edgeseg.converters.cli import split_arguments
 from edgeseg.converters.flatgraph import Graph, Node, Tensor
 from edgeseg.converters.gate import Limits, judge
 from edgeseg.converters.pictures import Picture, plain, read_clip, read_pictures
+from edgeseg.converters.reference import closed_loop, make_reference
 from edgeseg.converters.verification import (
     Verification,
     VideoVerification,
-    closed_loop,
     expected_iou,
-    make_reference,
     verify,
 )
 
