@@ -27,11 +27,15 @@ class AugmentConfig:
         still none. Some of the others should be, or odd colours alone would say "nobody";
     things: share of the composites whose background is a training photo without a person
         instead of one of `backgrounds`;
+    cutouts: share of images that have one to three things of `data.cutouts` pasted before or
+        behind whoever they show (Ghiasi et al. 2021, "Simple copy-paste"): what stands out from
+        its surroundings need not be somebody. Their hues are turned as `hue_things` says;
     elastic: standard deviation of the deformation in pixels, 0 for none;
     elastic_grid: pixels; along a side of n of them n // elastic_grid + 2 points are moved, so
         that U-Net's 3 by 3 over 572x572 is an elastic_grid of 300.
 
-    Samples with a mask take no `elastic`, those with classes neither hues, things nor mosaics;
+    Samples with a mask take no `elastic`, those with classes neither hues, things, cut-outs nor
+    mosaics;
     a pipeline refuses them. `composite` and `paste` are for masks as well.
     """
 
@@ -58,6 +62,7 @@ class AugmentConfig:
     grey: float = 0.02
     composite: float = 0.25
     things: float = 0.0
+    cutouts: float = 0.0
     paste: float = 0.1
     mosaic: float = 0.0
 
@@ -67,7 +72,7 @@ class AugmentConfig:
         check_least(self, 0, "rotation", "elastic", "brightness", "gamma")
         check_share(self, "flip", "flip_vertical", "spin", "hue", "hue_things", "low_light")
         check_share(self, "noise", "blur", "jpeg", "grey", "contrast", "colour", "saturation")
-        check_share(self, "composite", "things", "paste", "mosaic")
+        check_share(self, "composite", "things", "cutouts", "paste", "mosaic")
 
 
 def warp_matrix(

@@ -18,7 +18,7 @@ import numpy as np
 
 from .batch import Batch
 
-ARRAYS = ("pixels", "labels", "weight", "features")
+ARRAYS = ("pixels", "labels", "weight", "features", "things")
 
 
 class Source(Protocol):

@@ -1,4 +1,4 @@
-"""Pictures of several photos: people put onto other places, pasted beside others, and mosaics.
+"""Pictures of several photos: people put onto other places, pasted beside others, things, mosaics.
 
 Each takes the generator that it draws from and the pipeline whose photos and options it uses.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from .augment import photometric
+from .augment import photometric, turn_hue
 from .example import Example, joined
 from .folder import Sample
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MOSAIC_STEP = 16
 PLACES_CROP = (0.5, 1.1)  # of what is behind a composite
 PASTED_CROP = (0.9, 2.2)  # of who is pasted: mostly smaller than in the photo
+CUTOUTS_CROP = (0.6, 1.8)  # of things that are pasted
+MOST_CUTOUTS = 3
+LEAST_LEFT = 0.6  # of somebody behind a thing
 
 
 def place(rng: np.random.Generator, pipeline: Pipeline) -> Sample:
@@ -47,6 +50,32 @@ def pasted(rng: np.random.Generator, pipeline: Pipeline, example: Example) -> Ex
         return example
     other = pipeline.warped(rng, sample, PASTED_CROP)
     return other.over(example, cv2.max(example.mask, other.mask))
+
+
+def with_cutouts(rng: np.random.Generator, pipeline: Pipeline, example: Example) -> Example:
+    """The example with one to three things before or behind whoever it shows.
+
+    A thing that would hide too much of people is put behind them.
+    """
+    seen = np.zeros_like(example.mask)
+    for _ in range(1 + int(rng.integers(MOST_CUTOUTS))):
+        sample = pipeline.cutouts[rng.integers(len(pipeline.cutouts))]
+        thing = pipeline.warped(rng, sample, CUTOUTS_CROP)
+        image = photometric(rng, thing.image, pipeline.augment)
+        if rng.random() < pipeline.augment.hue_things:
+            image = turn_hue(rng, image)
+        left = _without(example.mask, thing.mask)
+        before = rng.random() < 0.5 and left.sum() >= LEAST_LEFT * example.mask.sum()
+        alpha = thing.mask if before else _without(thing.mask, example.mask)
+        thing = dataclasses.replace(thing, image=image, mask=alpha)
+        example = thing.over(example, left if before else example.mask)
+        seen = cv2.max(seen, alpha)
+    return dataclasses.replace(example, things=seen)
+
+
+def _without(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """What is left of a mask where another one is before it, all uint8 (h, w)."""
+    return cv2.multiply(mask, cv2.bitwise_not(other), scale=1 / 255)
 
 
 def mosaic(rng: np.random.Generator, pipeline: Pipeline) -> Example:

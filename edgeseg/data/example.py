@@ -13,11 +13,15 @@ from .augment import blend
 
 @dataclass(frozen=True)
 class Example:
-    """A sample on its way: BGR (h, w, 3), mask (h, w) and features (h", w", C), all uint8."""
+    """A sample on its way: BGR (h, w, 3), mask (h, w) and features (h", w", C), all uint8.
+
+    things: (h, w), where cut-outs of things are seen in the finished picture; else None.
+    """
 
     image: np.ndarray
     mask: np.ndarray
     features: np.ndarray | None = None
+    things: np.ndarray | None = None
 
     def shifted(self, rows: int, columns: int, step: int) -> Example:
         """Moved by so many steps, of so many pixels each, around the borders."""

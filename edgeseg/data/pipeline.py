@@ -23,7 +23,7 @@ from ..spec import ModelSpec
 from .augment import AugmentConfig, photometric, turn_hue, warp, warp_matrix
 from .batch import Batch
 from .batch_processes import batches_from_processes
-from .composition import composited, mosaic, pasted
+from .composition import composited, mosaic, pasted, with_cutouts
 from .example import Example
 from .feature_maps import FeatureMaps
 from .folder import Sample
@@ -53,6 +53,7 @@ class Pipeline:
 
     processes: whether processes make the batches instead of threads.
 
+    cutouts: photos with masks of things, for `augment.cutouts`.
     features: a published network's maps of the samples, for batches that have them as
         well, on a grid of `feature_grid` (height, width).
     Raises InputError for an augmentation that these samples or sizes do not allow.
@@ -67,6 +68,7 @@ class Pipeline:
     seed: int = 0
     cache: bool = True
     processes: bool = False
+    cutouts: tuple[Sample, ...] = ()
     features: FeatureMaps | None = None
     feature_grid: tuple[int, int] = (0, 0)
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
@@ -85,6 +87,11 @@ class Pipeline:
             raise InputError(
                 f"augment.things: got {self.augment.things} without a photo that has no mask, "
                 "expected a group of them, or 0"
+            )
+        if self.augment.cutouts and not self.cutouts:
+            raise InputError(
+                f"augment.cutouts: got {self.augment.cutouts} without data.cutouts, expected a "
+                "folder of them, or 0"
             )
         sizes = (self.spec.height, self.spec.width, *self.feature_grid)
         if self.augment.mosaic and any(size % 2 for size in sizes):
@@ -171,10 +178,13 @@ class Pipeline:
             image = turn_hue(rng, image)
         return Example(image, warp(mask, matrix, size), features)
 
-    def example(self, index: int) -> tuple[np.ndarray, np.ndarray, float, str, np.ndarray | None]:
+    def example(
+        self, index: int
+    ) -> tuple[np.ndarray, np.ndarray, float, str, np.ndarray | None, np.ndarray | None]:
         """Sample `index` of the run: pixels (h, w, channels), mask (h', w', 1), weight, name.
 
-        Both uint8. And its features, where the pipeline has them.
+        Both uint8. And its features, where the pipeline has them, and where things are seen, as
+        the mask, where it pastes any.
         """
         rng = np.random.default_rng((self.seed, index))
         group, sample = self.draw(rng)
@@ -186,16 +196,24 @@ class Pipeline:
         # Only drawn where asked for: other configurations keep their sequence of numbers.
         if self.augment.mosaic and rng.random() < self.augment.mosaic:
             example = mosaic(rng, self)
+        if self.augment.cutouts:
+            example = dataclasses.replace(example, things=np.zeros_like(example.mask))
+            if rng.random() < self.augment.cutouts:
+                example = with_cutouts(rng, self, example)
         image = photometric(rng, example.image, self.augment)
-        pixels, mask = self._pixels(rng, image, example.mask)
-        stride = self.output_stride
-        small = resize(mask, mask.shape[1] // stride, mask.shape[0] // stride)
-        return pixels, small[..., np.newaxis], group.weight, sample.name, example.features
+        pixels, mask, things = self._pixels(rng, image, example.mask, example.things)
+        things = None if things is None else self._on_grid(things)
+        return pixels, self._on_grid(mask), group.weight, sample.name, example.features, things
 
-    def _pixels(self, rng, image, mask):
-        """The network's input, and the truth, which moves where the camera does."""
+    def _on_grid(self, mask: np.ndarray) -> np.ndarray:
+        """A mask (h, w) as the truth is, (h', w', 1)."""
+        stride = self.output_stride
+        return resize(mask, mask.shape[1] // stride, mask.shape[0] // stride)[..., np.newaxis]
+
+    def _pixels(self, rng, image, mask, things):
+        """The network's input, and the truth and the things, which move where the camera does."""
         if not self.spec.previous_mask:
-            return model_pixels(image, self.spec), mask
+            return model_pixels(image, self.spec), mask, things
         kind = self.previous.kind(rng.random())
         # Another photo is read and warped only where its mask is shown.
         other = self.warped(rng, self.draw(rng)[1]).mask if kind == "wrong" else mask
@@ -204,12 +222,13 @@ class Pipeline:
             size = (self.spec.width, self.spec.height)
             matrix = motion(rng, mask.shape, self.previous)
             image, mask = warp(image, matrix, size), warp(mask, matrix, size)
-        return np.dstack([model_pixels(image, self.spec), channel]), mask
+            things = None if things is None else warp(things, matrix, size)
+        return np.dstack([model_pixels(image, self.spec), channel]), mask, things
 
     def batch(self, step: int, size: int) -> Batch:
         """Batch number `step` of `size` examples."""
         examples = [self.example(step * size + i) for i in range(size)]
-        pixels, masks, weight, names, features = zip(*examples)
+        pixels, masks, weight, names, features, things = zip(*examples)
         return Batch(
             np.stack(pixels),
             np.stack(masks),
@@ -217,6 +236,7 @@ class Pipeline:
             names,
             self.spec,
             None if self.features is None else np.stack(features),
+            np.stack(things) if self.augment.cutouts else None,
         )
 
     def batches(

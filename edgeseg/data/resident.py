@@ -28,7 +28,7 @@ from .folder import Sample
 from .pipeline import Group, Pipeline
 
 # Of the augmentation, what is not made on the device.
-LEFT_OUT = ("paste", "jpeg", "hue", "hue_things")
+LEFT_OUT = ("paste", "jpeg", "hue", "hue_things", "cutouts")
 MOST = 2**31 - 1  # pixels: a place in the store is an int32
 
 

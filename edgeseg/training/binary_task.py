@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..spec import ModelSpec
 from .binary_losses import binary_loss
 from .config import StageConfig, TrainConfig
-from .sources import make_spec, output_geometry, read_groups, read_validation
+from .sources import make_spec, output_geometry, read_cutouts, read_groups, read_validation
 from .task import Shown, all_samples, check_apart, refuse, spread_out, without
 from .validation import Predict, predict_classes, validate
 
@@ -56,6 +56,7 @@ class BinaryTask:
         if config.data.backgrounds:
             places = root / config.data.backgrounds
             self.backgrounds = tuple(read_backgrounds(places, leave_out=config.data.leave_out))
+        self.cutouts = tuple(read_cutouts(config, labels or root, collect))
         self.cache: dict = {}
 
     def samples(self) -> list[Sample]:
@@ -63,13 +64,14 @@ class BinaryTask:
         return _once([*self.trained(), *self.validation])
 
     def trained(self) -> list[Sample]:
-        """Everything that is trained on, backgrounds of composites among it, each once."""
-        return _once([*all_samples(self.groups), *self.backgrounds])
+        """Everything that is trained on, backgrounds and cut-outs among it, each once."""
+        return _once([*all_samples(self.groups), *self.backgrounds, *self.cutouts])
 
     def leave_out(self, images: set[Path]) -> None:
         """Go on without these samples."""
         self.groups = without(self.groups, images)
         self.backgrounds = tuple(s for s in self.backgrounds if s.image not in images)
+        self.cutouts = tuple(s for s in self.cutouts if s.image not in images)
         self.validation = [s for s in self.validation if s.image not in images]
 
     def spec(self, size: tuple[int, int]) -> ModelSpec:
@@ -100,6 +102,7 @@ class BinaryTask:
             seed=self.config.seed,
             cache=data.cache,
             processes=data.processes,
+            cutouts=self.cutouts,
             features=maps,
             feature_grid=grid,
             _cache=self.cache,

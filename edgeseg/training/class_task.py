@@ -35,6 +35,7 @@ class ClassTask:
                 "features.folder": bool(config.features.folder),
                 "loss.enlarge": config.loss.enlarge != 1,
                 "data.backgrounds": bool(config.data.backgrounds),
+                "data.cutouts": bool(config.data.cutouts),
                 "labels": any(group.labels for group in config.data.groups),
                 "masks = false": not all(group.masks for group in config.data.groups),
                 "model.previous_mask": config.model.previous_mask,

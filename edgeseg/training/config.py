@@ -54,6 +54,8 @@ class DataConfig:
     reader: a name of `data.readers.READERS` for data with classes; empty for binary
         masks in plain folders. classes: a subset of the classes, COCO alone.
     validation: folder (or split) that chooses between models.
+    cutouts: folder, relative to the config's, of photos with masks of things, as
+        `edgeseg.training.cutouts` writes them, for `augment.cutouts`.
     leave_out: names without suffix of images that are never trained on, such as copies of
         what validates.
     holdout: last share of each split that is kept out of training and, where
@@ -77,6 +79,7 @@ class DataConfig:
     tile: bool = False
     border: BorderConfig = BorderConfig()
     backgrounds: str = ""
+    cutouts: str = ""
     augment: AugmentConfig = AugmentConfig()
     previous_mask: PreviousMaskConfig = PreviousMaskConfig()
     workers: int = 2

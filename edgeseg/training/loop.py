@@ -34,7 +34,7 @@ from .stopping import Stopped, stopping
 from .supply import Supply
 from .task import Task
 from .tasks import make_task
-from .tflite_teacher import tflite_teacher
+from .tflite_teacher import held, tflite_teacher
 
 PICTURES = 4
 
@@ -233,7 +233,8 @@ class Trainer:
         feed = feeder(self.keras, self.config, model)
         for number, (batch, (tensor, truth, weight, *features)) in enumerate(batches, self.step):
             tensor = feed(tensor, number)
-            taught = (teach(np.asarray(tensor)),) if teach else ()
+            things = batch.things if self.config.data.augment.cutouts else None
+            taught = (held(teach(np.asarray(tensor)), things),) if teach else ()
             asked = (tensor,) if self.objective.takes_images else ()
             yield batch.names, (tensor, truth, weight, *taught, *features, *asked)
 

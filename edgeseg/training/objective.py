@@ -54,6 +54,11 @@ class Objective:
         # Before anything starts, not when the first stage begins.
         if taught:
             check_exists(path)
+        if self._asked and config.data.augment.cutouts:
+            raise InputError(
+                f"augment.cutouts: got {config.data.augment.cutouts:g} with {config.teacher} as "
+                "the teacher, expected a .tflite, whose answers are held to what is known of things"
+            )
         if config.second_opinion.models:
             classes = len(task.spec(config.stages[0].size).labels)
             check_second_opinion(config.second_opinion, root, self.told_by, classes)

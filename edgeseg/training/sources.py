@@ -82,6 +82,19 @@ def read_group(
     return samples
 
 
+def read_cutouts(config: TrainConfig, root: Path, problems: list[Problem] | None) -> list[Sample]:
+    """The photos of things, none where the configuration names no folder.
+
+    root: what the folder is relative to. problems: as for `read_groups`.
+    """
+    if not config.data.cutouts:
+        return []
+    folder = root / config.data.cutouts
+    if not folder.is_dir():
+        raise InputError(f"{folder}: got no such folder; write it with edgeseg.training.cutouts")
+    return read_pairs(folder, negatives=(), problems=problems)
+
+
 def read_validation(
     config: TrainConfig, root: Path, problems: list[Problem] | None = None
 ) -> list[Sample]:

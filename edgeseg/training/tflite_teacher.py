@@ -88,6 +88,11 @@ def heard(own: np.ndarray, others: list[np.ndarray], second: SecondOpinionConfig
     return _sigmoid(mine + agreed * (second.share * (theirs - mine) + second.shift))
 
 
+def held(probabilities: np.ndarray, things: np.ndarray | None) -> np.ndarray:
+    """Probabilities (N, h, w, K) with nobody where `Batch.things` says that a thing is."""
+    return probabilities if things is None else probabilities * (1 - things / np.float32(255))
+
+
 def _pool(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:
     """A .tflite's answers, one image to a processor.
 

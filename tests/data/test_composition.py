@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeseg.data import composition
 from edgeseg.data.augment import AugmentConfig
 from edgeseg.data.composition import pasted
 from edgeseg.data.example import Example
@@ -181,3 +182,74 @@ def test_a_photo_of_a_mosaic_is_seen_whole_at_half_its_size(photo):
     # Twice from dark to bright in as many pixels: steps of two pixels of the photo.
     steps = np.diff(images[:, 0, :, 0], axis=1)
     assert steps[steps > 0].mean() == pytest.approx(2 * 240 / 95, abs=0.1)
+
+
+@pytest.fixture
+def cup(photo):
+    """A red square in the middle of a green photo, which is masked."""
+    image, mask = np.full((64, 96, 3), (0, 255, 0)), np.zeros((64, 96))
+    image[MIDDLE], mask[MIDDLE] = (0, 0, 255), 255
+    return photo("cup", image, mask)
+
+
+def with_cups(cup, sample, size, share=1.0, **augment):
+    """RGB images, masks and where things are, of a sample with cut-outs of the cup."""
+    augment = dataclasses.replace(STILL, cutouts=share, **augment)
+    groups, spec = (Group("g", (sample,)),), SPEC
+    pipeline = Pipeline(groups, (), spec, output_stride=1, seed=3, augment=augment, cutouts=(cup,))
+    batch = pipeline.batch(0, size)
+    return batch.pixels.astype(int), batch.labels[..., 0], batch.things[..., 0]
+
+
+def test_a_thing_brings_nothing_of_its_photo_and_nobody(photo, cup, monkeypatch):
+    room = photo("room", (255, 0, 0))
+    _, _, several = with_cups(cup, room, 100)
+    monkeypatch.setattr(composition, "MOST_CUTOUTS", 1)
+    images, masks, things = with_cups(cup, room, 300)
+    assert (masks == 0).all()
+    assert (images[things == 255] == (255, 0, 0)).all()
+    assert (images[things == 0] == (0, 0, 255)).all()
+    # 24 pixels of a photo that the picture shows 0.6 to 1.8 times the side of.
+    sides = [np.sqrt(largest(one)) for one in things]
+    assert max(sides) == pytest.approx(24 / 0.6, abs=1)
+    assert min(sides) == pytest.approx(24 / 1.8, abs=1)
+    counts = [cv2.connectedComponents((one > 127).astype(np.uint8))[0] - 1 for one in several]
+    assert np.mean(counts) > 1.2 * np.mean(
+        [cv2.connectedComponents((one > 127).astype(np.uint8))[0] - 1 for one in things]
+    )
+
+
+def test_things_are_seen_before_people_and_behind_them(person, cup):
+    images, masks, things = with_cups(cup, person, 200)
+    assert (images[masks == 255] == 255).all()
+    assert not things[masks == 255].any()
+    hidden = 1 - masks.sum((1, 2)) / (255 * 24 * 24)
+    # Before them in half of the cases and somewhere else in some of these, behind in the others.
+    assert 0.2 < (hidden > 0.05).mean() < 0.6
+    # One thing leaves three fifths of what the ones before it have left.
+    assert 0.4 < hidden.max() <= 1 - 0.6**3
+
+
+def test_things_come_as_often_as_asked_for_in_hues_of_their_own(photo, cup, monkeypatch):
+    monkeypatch.setattr(composition, "MOST_CUTOUTS", 1)
+    room = photo("room", 0)
+    images, _, things = with_cups(cup, room, 400, share=0.3)
+    assert (things > 0).any((1, 2)).mean() == pytest.approx(0.3, abs=0.06)
+    assert (images[things == 255] == (255, 0, 0)).all()
+    images, _, things = with_cups(cup, room, 60, hue_things=1.0)
+    assert images[things == 255].max(0).min() == 255  # each of the three channels
+
+
+def test_pictures_without_things_are_as_they_were(person, cup):
+    groups = (Group("g", (person,)),)
+    plain, pasting = (
+        Pipeline(groups, (), SPEC, augment=dataclasses.replace(STILL, cutouts=share), **more)
+        for share, more in ((0.0, {}), (1e-9, {"cutouts": (cup,)}))
+    )
+    assert plain.batch(0, 4).things is None
+    batch = pasting.batch(0, 4)
+    assert batch.things.shape == batch.labels.shape
+    assert not batch.things.any()
+    np.testing.assert_array_equal(batch.pixels, plain.batch(0, 4).pixels)
+    with pytest.raises(InputError, match=r"augment\.cutouts: got 0.5 without data\.cutouts"):
+        Pipeline(groups, (), SPEC, augment=dataclasses.replace(STILL, cutouts=0.5))

@@ -286,6 +286,7 @@ def test_hues_are_turned_where_asked_for(samples, tmp_path):
         (class_pipeline, "hue"),
         (class_pipeline, "hue_things"),
         (class_pipeline, "things"),
+        (class_pipeline, "cutouts"),
         (class_pipeline, "mosaic"),
     ],
 )

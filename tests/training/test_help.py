@@ -12,7 +12,17 @@ from typer.testing import CliRunner
 
 from edgeseg.cli import app
 
-MODULES = ("encoder", "entry", "features", "graft", "looks", "relabel", "release", "thin")
+MODULES = (
+    "cutouts",
+    "encoder",
+    "entry",
+    "features",
+    "graft",
+    "looks",
+    "relabel",
+    "release",
+    "thin",
+)
 
 
 def commands():

@@ -184,9 +184,10 @@ def test_plans_are_a_function_of_seed_and_step(samples):
     assert first.names == again.names
 
 
-@pytest.mark.parametrize("name", ["paste", "jpeg", "hue", "hue_things"])
+@pytest.mark.parametrize("name", ["paste", "jpeg", "hue", "hue_things", "cutouts"])
 def test_what_a_device_does_not_make_is_refused(samples, name):
-    pipeline = pipeline_of(samples, dataclasses.replace(PLAIN, **{name: 0.2}))
+    augment = dataclasses.replace(PLAIN, **{name: 0.2})
+    pipeline = pipeline_of(samples, augment, cutouts=samples[:1])
     with pytest.raises(InputError, match=f"augment.{name}: got 0.2 with data.resident"):
         make_store(pipeline, 96, workers=1)
 

@@ -15,7 +15,7 @@ from edgeseg.errors import InputError
 from edgeseg.spec import SPEC_ENTRY, ModelSpec, read_spec
 from edgeseg.training.target_config import SecondOpinionConfig
 from edgeseg.training.teacher import answers_in_steps
-from edgeseg.training.tflite_teacher import check_second_opinion, heard, tflite_teacher
+from edgeseg.training.tflite_teacher import check_second_opinion, heard, held, tflite_teacher
 
 SPEC = ModelSpec(name="student", height=16, width=24, labels=("thing",))
 GRID = (16, 24)
@@ -61,6 +61,15 @@ def test_a_teacher_of_another_scale_sees_the_same_images(images, write):
     answers = tflite_teacher(write("teacher.tflite", spec=spec), SPEC, GRID)(tensor)
     np.testing.assert_allclose(answers, expected, atol=0.02)
     np.testing.assert_array_equal(tensor, before)
+
+
+def test_a_teacher_sees_nobody_where_things_are_known_to_be():
+    answers = np.full((1, 2, 2, 1), 0.8, np.float32)
+    things = np.uint8([0, 255, 51, 102]).reshape(1, 2, 2, 1)
+    taught = held(answers, things)
+    assert taught.dtype == np.float32
+    np.testing.assert_allclose(taught.ravel(), [0.8, 0.0, 0.64, 0.48], atol=1e-6)
+    assert held(answers, None) is answers
 
 
 def test_a_second_opinion_counts_where_both_find_people():

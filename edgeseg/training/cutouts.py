@@ -1,0 +1,185 @@
+"""Cut things out of the training photos, for `augment.cutouts`.
+
+People who are put onto backgrounds teach a network that what stands out is somebody. So things are
+to be pasted as well: animals, furniture, vehicles, whatever a published DeepLab tells from the
+background and from people. It says where, coarsely; GrabCut (Rother et al. 2004) draws the border.
+Photos without a person, backgrounds and what is beside people in the others are looked through.
+
+    python -m edgeseg.training.cutouts CONFIG WEIGHTS.npz
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from ..data.folder import Sample
+from ..errors import InputError, require
+from ..file_names import opencv_name
+from ..metrics import iou
+from ..models.deeplab import deeplab_scores
+from ..models.weights import load_weights
+from ..preprocess import resize
+from ..runtime.console import exit_code_of
+from .binary_task import BinaryTask
+from .config import TrainConfig
+from .config_file import load_config
+from .feed import made_ahead
+from .opinions import PERSON
+
+# Of the input: photos of the training are hardly larger.
+SIZE = 321
+BATCH = 8
+BACKGROUND = 0  # of Pascal VOC's classes
+# Probabilities of a thing: from which on GrabCut may call it one, begins by doing so, and must.
+POSSIBLE, LIKELY, CERTAIN = 0.35, 0.5, 0.93
+# Somebody in a photo that should have nobody: then it is left alone.
+SOMEBODY = 0.6
+# Of a photo's pixels, a thing's share. Less is nothing to learn from, more has no outline.
+LEAST, MOST = 0.02, 0.75
+# IoU of what GrabCut draws and what DeepLab sees; below it one of them is lost.
+AGREED = 0.45
+AROUND_PEOPLE = 15  # pixels in which what touches people, or is held by them, is left out
+ROUNDS = 3  # of GrabCut
+
+
+def cut_out(image: np.ndarray, thing: np.ndarray) -> np.ndarray | None:
+    """The largest thing of a photo, uint8 (H, W) from 0 to 255 with a soft border.
+
+    image: uint8 (H, W, 3) BGR. thing: float32 (H, W), the probability of one.
+    None where there is none that is worth pasting.
+    """
+    likely = thing > LIKELY
+    if not LEAST <= likely.mean() <= MOST:
+        return None
+    labels = np.full(thing.shape, cv2.GC_BGD, np.uint8)
+    labels[cv2.dilate((thing > POSSIBLE).view(np.uint8), np.ones((9, 9))) > 0] = cv2.GC_PR_BGD
+    labels[likely] = cv2.GC_PR_FGD
+    labels[thing > CERTAIN] = cv2.GC_FGD
+    cv2.setRNGSeed(1)  # it begins with clusters of colours that are drawn
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(image, labels, (0, 0, 0, 0), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    drawn = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).view(np.uint8)
+    count, regions, boxes, _ = cv2.connectedComponentsWithStats(drawn)
+    if count < 2:
+        return None
+    largest = 1 + int(np.argmax(boxes[1:, cv2.CC_STAT_AREA]))
+    alone = (regions == largest).astype(np.uint8) * np.uint8(255)
+    alone = cv2.morphologyEx(alone, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    if not LEAST <= (alone > 0).mean() <= MOST or iou(alone > 0, likely) < AGREED:
+        return None
+    return cv2.GaussianBlur(alone, (0, 0), 0.8)
+
+
+def things_of(scores: np.ndarray, image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """The probability of a thing, float32 (H, W), that is nowhere near people.
+
+    scores: DeepLab's, float32 (h, w, 21). image: uint8 (H, W, 3). mask: uint8 (H, W) of people,
+    None where there are none: then whoever DeepLab sees there makes it zero everywhere.
+    """
+    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shares = odds / odds.sum(axis=-1, keepdims=True)
+    height, width = image.shape[:2]
+    if mask is None and shares[..., PERSON].max() > SOMEBODY:
+        return np.zeros((height, width), np.float32)
+    thing = 1 - shares[..., BACKGROUND] - shares[..., PERSON]
+    thing = np.clip(cv2.resize(thing, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+    if mask is not None:
+        around = np.ones((AROUND_PEOPLE, AROUND_PEOPLE), np.uint8)
+        thing[cv2.dilate(resize(mask, width, height), around) > 20] = 0
+    return thing.astype(np.float32)
+
+
+def write_cutouts(samples: Sequence[Sample], model: Any, folder: Path, *, console: Console) -> int:
+    """Write the photos with a thing to `folder`/images and what it is to `folder`/masks.
+
+    model: from `deeplab_scores`. The folder appears when all are there. Returns how many.
+    Raises InputError where it exists, or where there is no thing in any photo.
+    """
+    if folder.exists():
+        raise InputError(f"{folder}: got a folder that is there, expected none; remove it first")
+    beside = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)  # of a run that was cut off
+    for place in ("images", "masks"):
+        (beside / place).mkdir(parents=True)
+    size, found = model.input_shape[1], 0
+
+    def read(part: Sequence[Sample]) -> tuple[list[np.ndarray], np.ndarray]:
+        images = [sample.read_image() for sample in part]
+        tensor = np.stack([resize(image, size, size)[..., ::-1] for image in images])
+        return images, tensor.astype(np.float32) / 127.5 - 1
+
+    def cut(sample: Sample, image: np.ndarray, scores: np.ndarray) -> np.ndarray | None:
+        mask = None if sample.mask is None else sample.read_mask()
+        return cut_out(image, things_of(scores, image, mask))
+
+    parts = [samples[first : first + BATCH] for first in range(0, len(samples), BATCH)]
+    with Progress(console=console) as progress, ThreadPoolExecutor() as pool:
+        task = progress.add_task("cut-outs", total=len(samples))
+        for part, (images, tensor) in made_ahead(iter(parts), read):
+            scores = np.asarray(model.predict_on_batch(tensor), np.float32)
+            for sample, alpha in zip(part, pool.map(cut, part, images, scores)):
+                if alpha is not None:
+                    # Photos of two folders may have one name.
+                    _write(beside, f"{found:05d}-{sample.name}", sample.image, alpha)
+                    found += 1
+            progress.advance(task, len(part))
+    if not found:
+        shutil.rmtree(beside)
+        raise InputError(f"data: got no thing in any of {len(samples)} photos, expected some")
+    os.replace(beside, folder)
+    return found
+
+
+def _write(folder: Path, name: str, image: Path, alpha: np.ndarray) -> None:
+    path = folder / "masks" / f"{name}.png"
+    if not cv2.imwrite(opencv_name(path), alpha):
+        raise InputError(f"{path}: could not be written; is the disk full?")
+    shutil.copyfile(image, folder / "images" / f"{name}{image.suffix}")
+
+
+def main(config: TrainConfig, weights: Path, *, root: Path, size: int, console: Console) -> int:
+    """Write the cut-outs that `config` names; returns the exit code."""
+    data = config.data
+    if not data.cutouts:
+        raise InputError(f"{config.name}: got no data.cutouts, expected where they shall lie")
+    folder = root / data.cutouts
+    keras = require("keras", extra="train")
+    before = dataclasses.replace(config, data=dataclasses.replace(data, cutouts=""))
+    samples = BinaryTask(before, root / data.root, labels=root).trained()
+    model = deeplab_scores(keras=keras, size=size)
+    load_weights(model, weights)
+    count = write_cutouts(samples, model, folder, console=console)
+    console.print(f"{folder}: {count} things of {len(samples)} photos")
+    return 0
+
+
+def _command(
+    config: Path = typer.Argument(..., help="Training configuration with data.cutouts."),  # noqa: B008
+    weights: Path = typer.Argument(..., help="The published DeepLab's weights, width 1.0."),  # noqa: B008
+    size: int = typer.Option(SIZE, help="Side of DeepLab's input, 16 n + 1 pixels."),
+) -> None:
+    console = Console(stderr=True)
+
+    def run() -> int:
+        if size % 16 != 1:
+            raise InputError(f"size: got {size}, expected 16 n + 1, such as {SIZE}")
+        loaded = load_config(config)
+        return main(loaded, weights, root=config.parent, size=size, console=console)
+
+    raise typer.Exit(exit_code_of(run))
+
+
+if __name__ == "__main__":
+    typer.run(_command)
