@@ -52,6 +52,7 @@ LEAST, MOST = 0.02, 0.75
 AGREED = 0.45
 AROUND_PEOPLE = 15  # pixels in which what touches people, or is held by them, is left out
 ROUNDS = 3  # of GrabCut
+REACH = 1.0  # of its picture to each side of a thing's middle, times its longer side
 
 
 def cut_out(image: np.ndarray, thing: np.ndarray) -> np.ndarray | None:
@@ -101,8 +102,22 @@ def things_of(scores: np.ndarray, image: np.ndarray, mask: np.ndarray | None) ->
     return thing.astype(np.float32)
 
 
+def surroundings(alpha: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a square around a thing, as far as the photo goes.
+
+    Of its own proportions it would be stretched to those of the network's input.
+    """
+    left, top, width, height = cv2.boundingRect(alpha)
+    half = round(REACH * max(width, height))
+    across, down = left + width // 2, top + height // 2
+    return (
+        slice(max(0, down - half), down + half),
+        slice(max(0, across - half), across + half),
+    )
+
+
 def write_cutouts(samples: Sequence[Sample], model: Any, folder: Path, *, console: Console) -> int:
-    """Write the photos with a thing to `folder`/images and what it is to `folder`/masks.
+    """Write what is around things to `folder`/images and their masks to `folder`/masks.
 
     model: from `deeplab_scores`. The folder appears when all are there. Returns how many.
     Raises InputError where it exists, or where there is no thing in any photo.
@@ -129,10 +144,11 @@ def write_cutouts(samples: Sequence[Sample], model: Any, folder: Path, *, consol
         task = progress.add_task("cut-outs", total=len(samples))
         for part, (images, tensor) in made_ahead(iter(parts), read):
             scores = np.asarray(model.predict_on_batch(tensor), np.float32)
-            for sample, alpha in zip(part, pool.map(cut, part, images, scores)):
+            alphas = pool.map(cut, part, images, scores)
+            for sample, image, alpha in zip(part, images, alphas):
                 if alpha is not None:
                     # Photos of two folders may have one name.
-                    _write(beside, f"{found:05d}-{sample.name}", sample.image, alpha)
+                    _write(beside, f"{found:05d}-{sample.name}.png", image, alpha)
                     found += 1
             progress.advance(task, len(part))
     if not found:
@@ -142,11 +158,12 @@ def write_cutouts(samples: Sequence[Sample], model: Any, folder: Path, *, consol
     return found
 
 
-def _write(folder: Path, name: str, image: Path, alpha: np.ndarray) -> None:
-    path = folder / "masks" / f"{name}.png"
-    if not cv2.imwrite(opencv_name(path), alpha):
-        raise InputError(f"{path}: could not be written; is the disk full?")
-    shutil.copyfile(image, folder / "images" / f"{name}{image.suffix}")
+def _write(folder: Path, name: str, image: np.ndarray, alpha: np.ndarray) -> None:
+    window = surroundings(alpha)
+    for place, pixels in (("images", image), ("masks", alpha)):
+        path = folder / place / name
+        if not cv2.imwrite(opencv_name(path), pixels[window]):
+            raise InputError(f"{path}: could not be written; is the disk full?")
 
 
 def main(config: TrainConfig, weights: Path, *, root: Path, size: int, console: Console) -> int:

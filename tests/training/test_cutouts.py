@@ -21,7 +21,7 @@ from edgeseg.models.weights import get_weights, load_weights, save_arrays
 from edgeseg.spec import ModelSpec
 from edgeseg.training.config import LossConfig, TrainConfig
 from edgeseg.training.config_file import build
-from edgeseg.training.cutouts import cut_out, main, things_of, write_cutouts
+from edgeseg.training.cutouts import cut_out, main, surroundings, things_of, write_cutouts
 from edgeseg.training.loop import Trainer
 from edgeseg.training.sources import make_network
 from edgeseg.training.tasks import make_task
@@ -72,6 +72,14 @@ def test_what_is_not_worth_pasting(ball):
     guess[10:110, 20:140] = 0.6
     assert iou(guess > 0.5, disc) < 0.45
     assert cut_out(image, guess) is None
+
+
+def test_a_picture_of_a_thing_leaves_room_around_it():
+    alpha = np.zeros((100, 200), np.uint8)
+    alpha[40:60, 80:120] = 255
+    assert surroundings(alpha) == (slice(10, 90), slice(60, 140))
+    alpha[5:60] = 255
+    assert surroundings(alpha) == (slice(0, 232), slice(0, 300))  # the photo ends before
 
 
 def scores_of(cat, person=0.0):
@@ -160,7 +168,11 @@ def test_what_is_written_is_trained_on(config, tmp_path, ball):
         assert sorted(path.name for path in (tmp_path / "balls" / folder).iterdir()) == names
     task = make_task(config, tmp_path)
     for sample in task.cutouts:
-        assert iou(sample.read_mask() > 127, ball[1]) > 0.97
+        image, mask = sample.read_pair()
+        window = surroundings(255 * ball[1].astype(np.uint8))
+        assert np.abs(np.subtract(mask.shape, ball[1][window].shape)).max() <= 6
+        red = (image[..., 2] > 150) & (image[..., 1] < 100)
+        assert iou(mask > 127, red) > 0.97
     assert len(task.trained()) == 7
     batch = task.pipeline(config.stages[0], make_network(keras, config, (64, 64))).batch(0, 8)
     assert batch.things.any((1, 2, 3)).all()
