@@ -7,7 +7,6 @@ the head and shoulders of the largest person of a photo, so that they fill the v
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from rich.progress import track
 from edgeseg.data.folder import read_pairs
 from edgeseg.errors import InputError
 from edgeseg.file_names import opencv_name
+from edgeseg.output import new_folder
 from edgeseg.runtime.console import exit_code_of
 
 # Of the height of somebody who is at least twice as high as wide, and of anybody else.
@@ -62,21 +62,19 @@ def write_close(folder: Path, output: Path, *, families: tuple[str, ...] = ()) -
     if output.exists():
         raise InputError(f"{output}: got a folder that exists, expected a new one")
     samples = [s for s in read_pairs(folder, families=families) if s.mask is not None]
-    beside, count = output.with_name(f"{output.name}.part"), 0
-    shutil.rmtree(beside, ignore_errors=True)  # of a run that was broken off
-    for part in ("images", "masks"):
-        (beside / part).mkdir(parents=True)
-    console = Console(stderr=True)
-    for sample in track(samples, "close crops", console=console):
-        image, mask = sample.read_pair()
-        if window := close_window(mask):
-            for part, pixels in (("images", image), ("masks", mask)):
-                _write(beside / part / f"close-{sample.name}.png", pixels[window])
-            count += 1
-    if not count:
-        shutil.rmtree(beside)
-        raise InputError(f"{folder}: got no photo of somebody who can be seen from close by")
-    os.replace(beside, output)
+    count, console = 0, Console(stderr=True)
+    with new_folder(output) as beside:
+        for part in ("images", "masks"):
+            (beside / part).mkdir()
+        for sample in track(samples, "close crops", console=console):
+            image, mask = sample.read_pair()
+            if window := close_window(mask):
+                for part, pixels in (("images", image), ("masks", mask)):
+                    _write(beside / part / f"close-{sample.name}.png", pixels[window])
+                count += 1
+        if not count:
+            shutil.rmtree(beside)
+            raise InputError(f"{folder}: got no photo of somebody who can be seen from close by")
     console.print(f"{output}: {count} crops of {len(samples)} photos")
     return count
 

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from .complete import cut_off
-from .errors import SourceError
+from .errors import InputError, SourceError
+from .file_names import opencv_name
 from .quiet import quiet_opencv
 
 IMAGE_SUFFIXES = (".avif", ".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -51,6 +52,12 @@ def read_image(path: Path) -> np.ndarray:
     empty or cut off.
     """
     return _read(path, cv2.IMREAD_COLOR)
+
+
+def write_pixels(path: Path, pixels: np.ndarray) -> None:
+    """Write a new file of uint8 pixels, (H, W) or (H, W, 3) BGR; InputError where that fails."""
+    if not cv2.imwrite(opencv_name(path), pixels):
+        raise InputError(f"{path}: could not be written; is the disk full?")
 
 
 def read_stored(path: Path) -> np.ndarray:

@@ -35,8 +35,7 @@ class AugmentConfig:
         that U-Net's 3 by 3 over 572x572 is an elastic_grid of 300.
 
     Samples with a mask take no `elastic`, those with classes neither hues, things, cut-outs nor
-    mosaics;
-    a pipeline refuses them. `composite` and `paste` are for masks as well.
+    mosaics; a pipeline refuses them. `composite` and `paste` are for masks as well.
     """
 
     crop: tuple[float, float] = (0.35, 1.3)

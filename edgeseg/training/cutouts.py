@@ -11,7 +11,6 @@ Photos without a person, backgrounds and what is beside people in the others are
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,17 +25,19 @@ from rich.progress import Progress
 
 from ..data.folder import Sample
 from ..errors import InputError, require
-from ..file_names import opencv_name
+from ..image_files import write_pixels
 from ..metrics import iou
 from ..models.deeplab import deeplab_scores
 from ..models.weights import load_weights
+from ..output import new_folder, refuse_existing
 from ..preprocess import resize
 from ..runtime.console import exit_code_of
 from .binary_task import BinaryTask
+from .checking import check_files
 from .config import TrainConfig
 from .config_file import load_config
 from .feed import made_ahead
-from .opinions import PERSON
+from .opinions import PERSON, check_deeplab_size
 
 # Of the input: photos of the training are hardly larger.
 SIZE = 321
@@ -122,12 +123,7 @@ def write_cutouts(samples: Sequence[Sample], model: Any, folder: Path, *, consol
     model: from `deeplab_scores`. The folder appears when all are there. Returns how many.
     Raises InputError where it exists, or where there is no thing in any photo.
     """
-    if folder.exists():
-        raise InputError(f"{folder}: got a folder that is there, expected none; remove it first")
-    beside = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)  # of a run that was cut off
-    for place in ("images", "masks"):
-        (beside / place).mkdir(parents=True)
+    refuse_existing(folder)
     size, found = model.input_shape[1], 0
 
     def read(part: Sequence[Sample]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -140,7 +136,13 @@ def write_cutouts(samples: Sequence[Sample], model: Any, folder: Path, *, consol
         return cut_out(image, things_of(scores, image, mask))
 
     parts = [samples[first : first + BATCH] for first in range(0, len(samples), BATCH)]
-    with Progress(console=console) as progress, ThreadPoolExecutor() as pool:
+    with (
+        new_folder(folder) as beside,
+        Progress(console=console) as progress,
+        ThreadPoolExecutor() as pool,
+    ):
+        for place in ("images", "masks"):
+            (beside / place).mkdir()
         task = progress.add_task("cut-outs", total=len(samples))
         for part, (images, tensor) in made_ahead(iter(parts), read):
             scores = np.asarray(model.predict_on_batch(tensor), np.float32)
@@ -148,22 +150,15 @@ def write_cutouts(samples: Sequence[Sample], model: Any, folder: Path, *, consol
             for sample, image, alpha in zip(part, images, alphas):
                 if alpha is not None:
                     # Photos of two folders may have one name.
-                    _write(beside, f"{found:05d}-{sample.name}.png", image, alpha)
+                    name, window = f"{found:05d}-{sample.name}.png", surroundings(alpha)
+                    write_pixels(beside / "images" / name, image[window])
+                    write_pixels(beside / "masks" / name, alpha[window])
                     found += 1
             progress.advance(task, len(part))
-    if not found:
-        shutil.rmtree(beside)
-        raise InputError(f"data: got no thing in any of {len(samples)} photos, expected some")
-    os.replace(beside, folder)
+        if not found:
+            shutil.rmtree(beside)
+            raise InputError(f"data: got no thing in any of {len(samples)} photos, expected some")
     return found
-
-
-def _write(folder: Path, name: str, image: np.ndarray, alpha: np.ndarray) -> None:
-    window = surroundings(alpha)
-    for place, pixels in (("images", image), ("masks", alpha)):
-        path = folder / place / name
-        if not cv2.imwrite(opencv_name(path), pixels[window]):
-            raise InputError(f"{path}: could not be written; is the disk full?")
 
 
 def main(config: TrainConfig, weights: Path, *, root: Path, size: int, console: Console) -> int:
@@ -172,9 +167,12 @@ def main(config: TrainConfig, weights: Path, *, root: Path, size: int, console: 
     if not data.cutouts:
         raise InputError(f"{config.name}: got no data.cutouts, expected where they shall lie")
     folder = root / data.cutouts
+    refuse_existing(folder)  # before anything is loaded
     keras = require("keras", extra="train")
     before = dataclasses.replace(config, data=dataclasses.replace(data, cutouts=""))
-    samples = BinaryTask(before, root / data.root, labels=root).trained()
+    task = BinaryTask(before, root / data.root, labels=root)
+    check_files(task, workers=data.workers, skip_bad=False, console=console)
+    samples = task.trained()
     model = deeplab_scores(keras=keras, size=size)
     load_weights(model, weights)
     count = write_cutouts(samples, model, folder, console=console)
@@ -190,8 +188,7 @@ def _command(
     console = Console(stderr=True)
 
     def run() -> int:
-        if size % 16 != 1:
-            raise InputError(f"size: got {size}, expected 16 n + 1, such as {SIZE}")
+        check_deeplab_size(size)
         loaded = load_config(config)
         return main(loaded, weights, root=config.parent, size=size, console=console)
 

@@ -27,7 +27,7 @@ from ..runtime.console import exit_code_of
 from .config import TrainConfig
 from .config_file import load_config
 from .objective import truth_grid
-from .opinions import CUT, deeplab_person_odds, mask_odds
+from .opinions import CUT, check_deeplab_size, deeplab_person_odds, mask_odds
 from .sources import make_network
 
 STRIDE = 32  # of the encoder: what sides are multiples of
@@ -112,10 +112,8 @@ def _check(config: TrainConfig, looks: Looks, deeplab: Path | None) -> None:
         raise InputError(f"{config.name}: got data with classes, expected binary masks")
     if looks.deeplab and deeplab is None:
         raise InputError("looks: got a share of DeepLab without its weights, expected both")
-    if looks.deeplab and looks.deeplab_size % 16 != 1:
-        raise InputError(
-            f"DeepLab's size: got {looks.deeplab_size}, expected 16 n + 1, such as 321"
-        )
+    if looks.deeplab:
+        check_deeplab_size(looks.deeplab_size)
 
 
 def _look(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from ..models.deeplab import deeplab_scores
 from ..models.initialise import fill
 from ..models.weights import load_weights
@@ -28,6 +29,12 @@ def mask_odds(keras: Any, config: TrainConfig, weights: Path, size: tuple[int, i
     network = make_network(keras, config, size)
     fill(network, weights)
     return keras.Model(network.input, network.get_layer("logits").output)
+
+
+def check_deeplab_size(size: int) -> None:
+    """Raise InputError for a side that DeepLab's input cannot have."""
+    if size % 16 != 1:
+        raise InputError(f"DeepLab's size: got {size}, expected 16 n + 1, such as 321")
 
 
 def deeplab_person_odds(keras: Any, weights: Path, *, size: int) -> Any:

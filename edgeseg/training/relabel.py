@@ -16,8 +16,6 @@ writes masks there from three opinions, whose log odds are added:
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,7 +31,8 @@ from rich.progress import Progress
 from ..data.folder import Sample
 from ..data.verify import find_problems
 from ..errors import InputError, require
-from ..file_names import opencv_name
+from ..image_files import write_pixels
+from ..output import new_folder, refuse_existing
 from ..preprocess import resize
 from ..runtime.console import exit_code_of
 from .config import TrainConfig
@@ -107,13 +106,14 @@ def relabel(
     networks: by the (height, width) of their input. deeplab: size of the input, and it.
     Raises InputError where `folder` exists.
     """
-    _refuse_existing(folder)
-    beside = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)  # of a run that was cut off, with other weights
-    beside.mkdir(parents=True)
+    refuse_existing(folder)
     parts = [samples[first : first + BATCH] for first in range(0, len(samples), BATCH)]
 
-    with Progress(console=console) as progress, ThreadPoolExecutor() as pool:
+    with (
+        new_folder(folder) as beside,
+        Progress(console=console) as progress,
+        ThreadPoolExecutor() as pool,
+    ):
         task = progress.add_task(f"{folder.name}: masks", total=len(samples))
 
         def read(part: Sequence[Sample]) -> list[np.ndarray]:
@@ -128,22 +128,14 @@ def relabel(
                 if mask.max() == 1:
                     # Nobody is there; of 0 and 1 it would be taken for a mask of another kind.
                     mask = np.zeros_like(mask)
-                path = beside / f"{sample.name}.png"
-                if not cv2.imwrite(opencv_name(path), mask):
-                    raise InputError(f"{path}: could not be written; is the disk full?")
+                write_pixels(beside / f"{sample.name}.png", mask)
             progress.advance(task, len(part))
-    os.replace(beside, folder)
 
 
 def _check_readable(samples: Sequence[Sample]) -> None:
     """Raise InputError for what cannot be read, and where no mask has a foreground."""
     if bad := [*find_problems(samples, classes=None).values()]:
         raise InputError(f"data: got {len(bad)} bad files, the first {bad[0]}; mend them")
-
-
-def _refuse_existing(folder: Path) -> None:
-    if folder.exists():
-        raise InputError(f"{folder}: got a folder that is there, expected none; remove it first")
 
 
 def _enlarged(
@@ -174,7 +166,7 @@ def main(
     if not wanted:
         raise InputError(f"{config.name}: got no group with labels, expected where masks shall lie")
     for labels in wanted:
-        _refuse_existing(root / labels)  # before anything is loaded
+        refuse_existing(root / labels)  # before anything is loaded
     for by_image in wanted.values():
         _check_readable(list(by_image.values()))
     keras = require("keras", extra="train")

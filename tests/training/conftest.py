@@ -39,6 +39,17 @@ def data_root() -> Path:
 
 
 @pytest.fixture
+def small_hourglass():
+    """The `[model]` of a network for images of 64x64."""
+    return {
+        "name": "hourglass",
+        "decoder_channels": [8, 8, 8, 8],
+        "output_stride": 4,
+        "options": {"encoder": "plain"},
+    }
+
+
+@pytest.fixture
 def write_pairs():
     """Writes `images/N.png` and `masks/N.png` of each split, as `draw(index)` gives them."""
     import cv2

@@ -111,7 +111,7 @@ def test_photos_in_which_somebody_may_be_hidden_give_nothing():
 
 
 @pytest.fixture
-def config(tmp_path, write_pairs, ball):
+def config(tmp_path, write_pairs, ball, small_hourglass):
     """Two photos of people with the ball beside them, one of the ball alone, one of a room."""
     image, _ = ball
 
@@ -126,12 +126,7 @@ def config(tmp_path, write_pairs, ball):
     cv2.imwrite(str(tmp_path / "rooms/0.png"), np.zeros_like(image))
     values = {
         "name": "balls",
-        "model": {
-            "name": "hourglass",
-            "decoder_channels": [8, 8, 8, 8],
-            "output_stride": 4,
-            "options": {"encoder": "plain"},
-        },
+        "model": small_hourglass,
         "data": {
             "root": ".",
             "validation": "val",

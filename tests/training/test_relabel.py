@@ -58,7 +58,7 @@ def test_a_mirrored_answer_is_turned_back():
 
 
 @pytest.fixture
-def config(tmp_path, write_pairs):
+def config(tmp_path, write_pairs, small_hourglass):
     """Six photos of a bright square, whose masks are empty, and two that validate."""
     rng = np.random.default_rng(0)
 
@@ -70,12 +70,7 @@ def config(tmp_path, write_pairs):
     write_pairs(tmp_path, {"train": 6, "val": 2}, draw)
     values = {
         "name": "square",
-        "model": {
-            "name": "hourglass",
-            "decoder_channels": [8, 8, 8, 8],
-            "output_stride": 4,
-            "options": {"encoder": "plain"},
-        },
+        "model": small_hourglass,
         "data": {
             "root": ".",
             "validation": "val",
