@@ -30,6 +30,8 @@ class AugmentConfig:
     cutouts: share of images that have one to three things of `data.cutouts` pasted before or
         behind whoever they show (Ghiasi et al. 2021, "Simple copy-paste"): what stands out from
         its surroundings need not be somebody. Their hues are turned as `hue_things` says;
+    cutouts_before: share of these things that are before whoever they meet, unless they would
+        hide too much of them; the others are behind;
     elastic: standard deviation of the deformation in pixels, 0 for none;
     elastic_grid: pixels; along a side of n of them n // elastic_grid + 2 points are moved, so
         that U-Net's 3 by 3 over 572x572 is an elastic_grid of 300.
@@ -62,6 +64,7 @@ class AugmentConfig:
     composite: float = 0.25
     things: float = 0.0
     cutouts: float = 0.0
+    cutouts_before: float = 0.5
     paste: float = 0.1
     mosaic: float = 0.0
 
@@ -71,7 +74,8 @@ class AugmentConfig:
         check_least(self, 0, "rotation", "elastic", "brightness", "gamma")
         check_share(self, "flip", "flip_vertical", "spin", "hue", "hue_things", "low_light")
         check_share(self, "noise", "blur", "jpeg", "grey", "contrast", "colour", "saturation")
-        check_share(self, "composite", "things", "cutouts", "paste", "mosaic")
+        check_share(self, "composite", "things", "cutouts", "cutouts_before")
+        check_share(self, "paste", "mosaic")
 
 
 def warp_matrix(

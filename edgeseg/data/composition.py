@@ -65,7 +65,8 @@ def with_cutouts(rng: np.random.Generator, pipeline: Pipeline, example: Example)
         if rng.random() < pipeline.augment.hue_things:
             image = turn_hue(rng, image)
         left = _without(example.mask, thing.mask)
-        before = rng.random() < 0.5 and left.sum() >= LEAST_LEFT * example.mask.sum()
+        before = rng.random() < pipeline.augment.cutouts_before
+        before &= left.sum() >= LEAST_LEFT * example.mask.sum()
         alpha = thing.mask if before else _without(thing.mask, example.mask)
         thing = dataclasses.replace(thing, image=image, mask=alpha)
         example = thing.over(example, left if before else example.mask)

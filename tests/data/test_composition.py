@@ -230,6 +230,20 @@ def test_things_are_seen_before_people_and_behind_them(person, cup):
     assert 0.4 < hidden.max() <= 1 - 0.6**3
 
 
+def test_things_are_before_people_as_often_as_asked_for(person, cup, monkeypatch):
+    monkeypatch.setattr(composition, "MOST_CUTOUTS", 1)
+    monkeypatch.setattr(composition, "LEAST_LEFT", 0.0)
+
+    def hidden(before):
+        _, masks, _ = with_cups(cup, person, 300, cutouts_before=before)
+        return (masks.sum((1, 2)) < 0.95 * 255 * 24 * 24).mean()
+
+    always = hidden(1.0)  # where the thing is over the person at all
+    assert hidden(0.0) == 0
+    assert 0.3 < always < 1
+    assert hidden(0.25) == pytest.approx(0.25 * always, abs=0.06)
+
+
 def test_things_come_as_often_as_asked_for_in_hues_of_their_own(photo, cup, monkeypatch):
     monkeypatch.setattr(composition, "MOST_CUTOUTS", 1)
     room = photo("room", 0)
