@@ -13,7 +13,8 @@ import numpy as np
 
 from ..errors import InputError, SourceError
 from ..image_files import image_paths, is_image, read_image
-from .capture import Camera, Stream, VideoFile
+from .capture import Camera, VideoFile
+from .network_stream import Stream
 from .sample import Sample
 from .source import Source
 

@@ -16,7 +16,8 @@ from ..data.readers import read_dataset
 from ..errors import InputError
 from ..spec import ModelSpec
 from .class_losses import class_loss
-from .config import DataConfig, GroupConfig, StageConfig, TrainConfig
+from .config import StageConfig, TrainConfig
+from .data_config import DataConfig, GroupConfig
 from .sources import make_spec, output_geometry
 from .task import Shown, all_samples, check_apart, refuse, spread_out, without
 from .validation import Predict, predict_classes, validate_classes

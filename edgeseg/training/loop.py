@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ from .checking import check_files
 from .checkpoint import State, kept
 from .config import StageConfig, TrainConfig
 from .devices import make_devices
-from .feedback import feeder
-from .objective import Objective, truth_grid
+from .objective import Objective
 from .optimizer import make_optimizer
 from .progress import noted_progress
 from .record import Board, Log, as_line, describe
@@ -34,7 +32,6 @@ from .stopping import Stopped, stopping
 from .supply import Supply
 from .task import Task
 from .tasks import make_task
-from .tflite_teacher import held, tflite_teacher
 
 PICTURES = 4
 
@@ -180,7 +177,10 @@ class Trainer:
         if config.data.resident:
             progress.update(task, note="reading photos")
         sent: deque[tuple[dict[str, Any], int, tuple[str, ...]]] = deque()
-        for names, arrays in self._batches(pipeline, stage, model, end):
+        steps = self.supply.steps(
+            pipeline, model, self.objective, stage.batch, start=state.step, stop=end
+        )
+        for names, arrays in steps:
             optimizer.learning_rate = learning_rate(config.stages, state.step, config.optimizer)
             parts = step(*arrays)
             sent.append((parts, state.step, names))
@@ -220,23 +220,6 @@ class Trainer:
         optimizer = make_optimizer(self.keras, self.config.optimizer, model, slow=slow)
         step = make_step(self.keras, model, optimizer, self.objective.loss, self.devices)
         return step, optimizer
-
-    def _batches(
-        self, pipeline: Pipeline, stage: StageConfig, model: Any, end: int
-    ) -> Iterator[tuple[tuple[str, ...], tuple[Any, ...]]]:
-        """Batches to the end of the stage: their images' names, and what a step takes of them."""
-        teach = None
-        if path := self.objective.told_by:
-            grid = truth_grid(model, self.config)
-            teach = tflite_teacher(path, pipeline.spec, grid, self.config.second_opinion, self.root)
-        batches = self.supply.batches(pipeline, stage.batch, start=self.step, stop=end)
-        feed = feeder(self.keras, self.config, model)
-        for number, (batch, (tensor, truth, weight, *features)) in enumerate(batches, self.step):
-            tensor = feed(tensor, number)
-            things = batch.things if self.config.data.augment.cutouts else None
-            taught = (held(teach(np.asarray(tensor)), things),) if teach else ()
-            asked = (tensor,) if self.objective.takes_images else ()
-            yield batch.names, (tensor, truth, weight, *taught, *features, *asked)
 
     def _save(self) -> None:
         """Write the checkpoint and the averaged weights."""

@@ -7,13 +7,14 @@ from typing import Any
 
 from ..data.pipeline import Pipeline
 from ..errors import InputError
+from ..spec import ModelSpec
 from .config import TrainConfig
 from .feature_head import class_divergence, feature_loss, with_feature_head
 from .hints import HintLoss, hinted, make_hint_loss
 from .losses import PARTS
 from .task import Task
 from .teacher import answers_in_steps, check_exists, teaching_network
-from .tflite_teacher import check_second_opinion
+from .tflite_teacher import Teach, check_second_opinion, tflite_teacher
 
 
 def truth_grid(model: Any, config: TrainConfig) -> tuple[int, int]:
@@ -29,8 +30,6 @@ class Objective:
     features (`feature_head`) ask for and what a trained network hints at (`hints`), where the
     configuration names them.
     root: folder that the configuration's paths are relative to.
-    told_by: the teacher whose masks are to be among a step's targets, None where there is none
-    or a step asks it itself.
     Raises InputError where a teacher or the hinting network's weights are not there, and for a
     second opinion that cannot be heard.
     """
@@ -41,7 +40,7 @@ class Objective:
         path = root / config.teacher
         taught = bool(config.teacher and config.loss.distillation)
         self._asked = path if taught and answers_in_steps(path) else None
-        self.told_by = path if taught and not answers_in_steps(path) else None
+        self._told_by = path if taught and not answers_in_steps(path) else None
         self._teacher: Any = None
         if bool(config.teacher) != bool(config.loss.distillation):
             raise InputError(
@@ -61,7 +60,7 @@ class Objective:
             )
         if config.second_opinion.models:
             classes = len(task.spec(config.stages[0].size).labels)
-            check_second_opinion(config.second_opinion, root, self.told_by, classes)
+            check_second_opinion(config.second_opinion, root, self._told_by, classes)
         if config.hints.weights and not (root / config.hints.weights).exists():
             raise InputError(f"hints.weights: got no such file {root / config.hints.weights}")
 
@@ -93,6 +92,16 @@ class Objective:
         if self._asked is not None:
             grid = truth_grid(model, self._config)
             self._teacher = teaching_network(self._keras, self._asked, pipeline.spec, grid)
+
+    def teach(self, model: Any, spec: ModelSpec) -> Teach | None:
+        """What makes of a stage's tensors the masks that are to be among a step's targets.
+
+        None where there is no teacher, or a step asks it itself.
+        """
+        if self._told_by is None:
+            return None
+        grid, second = truth_grid(model, self._config), self._config.second_opinion
+        return tflite_teacher(self._told_by, spec, grid, second, self._root)
 
     def loss(self, outputs: Any, *targets: Any) -> dict[str, Any]:
         """Named parts of what `extended` answers, and their sum as "loss".

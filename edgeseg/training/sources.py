@@ -13,7 +13,8 @@ from ..data.pipeline import Group
 from ..errors import InputError
 from ..models.overlap_tile import stride_of
 from ..spec import ModelSpec
-from .config import GroupConfig, TrainConfig
+from .config import TrainConfig
+from .data_config import GroupConfig
 
 
 def read_groups(

@@ -19,7 +19,8 @@ import pytest
 
 from edgeseg import InputError, SourceError
 from edgeseg.runtime import capture
-from edgeseg.runtime.capture import Camera, Stream
+from edgeseg.runtime.capture import Camera
+from edgeseg.runtime.network_stream import Stream
 from edgeseg.runtime.sample import Sample
 from edgeseg.runtime.source import Source
 from edgeseg.runtime.sources import Paced, RawInput, open_source, parse_size

@@ -195,7 +195,8 @@ def test_a_teacher_is_held_to_what_is_known_of_things(config, tmp_path):
     trainer = Trainer(taught, tmp_path / "run", root=tmp_path)
     model, (stage,) = make_network(keras, config, (64, 64)), config.stages
     pipeline = trainer.task.pipeline(stage, model)
-    ((_, (_, _, _, answers)),) = trainer._batches(pipeline, stage, model, 1)
+    steps = trainer.supply.steps(pipeline, model, trainer.objective, stage.batch, start=0, stop=1)
+    ((_, (_, _, _, answers)),) = steps
     things = pipeline.batch(0, stage.batch).things
     assert (things == 255).any()
     np.testing.assert_allclose(answers, 0.88 * (1 - things / 255), atol=0.01)

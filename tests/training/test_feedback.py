@@ -16,8 +16,9 @@ from rich.console import Console
 from edgeseg.data.previous_mask import PreviousMaskConfig
 from edgeseg.errors import InputError
 from edgeseg.training import loop
-from edgeseg.training.config import DataConfig, ModelConfig, TrainConfig
+from edgeseg.training.config import ModelConfig, TrainConfig
 from edgeseg.training.config_file import load_config
+from edgeseg.training.data_config import DataConfig
 from edgeseg.training.feedback import feeder, with_own_answers
 from edgeseg.training.loop import Trainer
 from edgeseg.training.stopping import Stopped
