@@ -38,7 +38,8 @@ class View:
     """What the network sees of a frame: a region of it in the model's size and colour order.
 
     frame: uint8 (H, W, 3) BGR. pixels: uint8 (h, w, colour channels). begins: whether it is
-    the first of a scene. scores: the network's, where a glance has had them already.
+    the first of a scene. scores: the network's, where a glance has had them already. parts: of a
+    region that the network would see too narrow or too flat, with the pixels of each.
     """
 
     frame: np.ndarray
@@ -46,6 +47,7 @@ class View:
     region: Region = WHOLE
     begins: bool = False
     scores: np.ndarray | None = None
+    parts: tuple[tuple[Region, np.ndarray], ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:

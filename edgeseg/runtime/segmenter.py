@@ -35,7 +35,8 @@ class Segmenter:
     temporal: "none", "ema", "blend" or "flow".
     refine: draw the mask's edges along the frame's, for binary models.
     focus: look at the people of the frame before and some room around them, with a glance
-        at the whole frame first and every now and then; for binary models.
+        at the whole frame first and every now and then, in parts where it is far wider or
+        higher than the model's input; for binary models.
     glance_every: frames between two such glances, each of which is one more run of the
         network. Somebody who comes in elsewhere is seen after at most one more than so many:
         with 10 a third of a second at 30 frames/s, a whole one at 10.
@@ -209,7 +210,7 @@ class Segmenter:
         if scores is None:
             # The mask before is of use where this stage shares the thread of the next.
             before = self._memory.mask(view.region) if self.sequential else None
-            scores = self._network.scores(view.pixels, before)
+            scores = self._viewer.scores(view, before)
         self._viewer.follow(scores, view)
         return scores
 
@@ -224,7 +225,7 @@ class Segmenter:
         steady = self._memory.carried(view) if scores is None else None
         if steady is None:
             if scores is None:
-                scores = self._network.scores(view.pixels, None)
+                scores = self._viewer.scores(view, None)
             steady = self._memory.filtered(self._audited(scores, view), view)
         return view.region.placed(steady)
 
@@ -257,7 +258,7 @@ class Segmenter:
         before = self._memory.audited(view.region)
         if before is None:
             return scores
-        fresh = self._network.scores(view.pixels, None) if self.spec.previous_mask else scores
+        fresh = self._viewer.scores(view, None) if self.spec.previous_mask else scores
         if not ghost(foreground(before), foreground(fresh)):
             return scores
         self.resets["audit"] += 1

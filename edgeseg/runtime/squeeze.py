@@ -8,8 +8,8 @@ import math
 from ..spec import ModelSpec
 
 log = logging.getLogger("edgeseg")
-# How many times narrower than life the network may see people. Whole bodies in wide frames have a
-# mean IoU of 0.92 at 2, 0.86 at 2.5, 0.77 at 3 and 0.54 at 3.5 (see the model card).
+# How many times narrower than life the network may see people: what is measured of whole bodies in
+# wide frames that are seen whole is in the model card.
 MOST = 2.25
 
 
@@ -29,7 +29,8 @@ class Squeeze:
         squeezed = max(shape, 1 / shape)
         log.warning(
             "frames of %dx%d are squeezed %.1f times for %s, which sees %dx%d: people in them may "
-            "be missed; cut them into %d parts %s, or take a model of their shape",
+            "be missed; cut them into %d parts %s, or take a model of their shape "
+            "(frames of more than 9:4 are seen in parts by themselves where focus is on)",
             width,
             height,
             squeezed,

@@ -11,6 +11,7 @@ from ..spec import ModelSpec
 from .focus import Focus, View
 from .motion import SceneCut
 from .network import Network
+from .parts import joined, parts_of
 from .region import WHOLE, Region
 from .segmentation import foreground
 from .squeeze import Squeeze
@@ -37,10 +38,11 @@ class Viewer:
     ) -> None:
         self._network = network
         self._focuses = focuses
-        self._focus = Focus(network.size, spec.width / spec.height, glance_every=glance_every)
+        self._aspect = spec.width / spec.height
+        self._focus = Focus(network.size, self._aspect, glance_every=glance_every)
         self._squeeze = Squeeze(spec)
         self._cut = SceneCut()
-        self._aspect: float | None = None
+        self._shape: float | None = None
         self._resets = resets
 
     def look(self, frame: np.ndarray) -> View:
@@ -69,8 +71,21 @@ class Viewer:
 
     def glance(self, frame: np.ndarray) -> None:
         """Look at the whole frame, for whoever is outside of what `view` has of it."""
-        whole = self._network.scores(self._look(frame, WHOLE).pixels, None)
+        whole = self.scores(self._look(frame, WHOLE), None)
         self._focus.glanced(foreground(whole))
+
+    def scores(self, view: View, previous: np.ndarray | None) -> np.ndarray:
+        """The network's for a view, float32 (h, w, classes), of its parts where it has some.
+
+        previous: scores of the frame before, of the same region; None without any.
+        """
+        if not view.parts:
+            return self._network.scores(view.pixels, previous)
+        scores = [
+            self._network.scores(pixels, None if previous is None else part.cut(previous))
+            for part, pixels in view.parts
+        ]
+        return joined(scores, [part for part, _ in view.parts], self._network.size)
 
     def follow(self, scores: np.ndarray, view: View) -> None:
         """Choose what to see of the next frame by the network's scores for this view."""
@@ -81,28 +96,41 @@ class Viewer:
     def reset(self) -> None:
         """Forget the frames before."""
         self._cut.reset()
-        self._aspect = None
+        self._shape = None
         self._focus.reset()
 
     def _look(self, frame: np.ndarray, region: Region) -> View:
-        return View(frame, self._network.pixels(region.cut(frame)), region)
+        seen = region.cut(frame)
+        height, width = seen.shape[:2]
+        pixels = self._network.pixels
+        parts = tuple((part, pixels(part.cut(seen))) for part in self._parts(width, height))
+        return View(frame, pixels(seen), region, parts=parts)
 
     def _reshaped(self, width: int, height: int) -> bool:
         """Whether frames have other proportions than before: a phone was turned, say."""
-        before, self._aspect = self._aspect, width / height
-        return before is not None and abs(self._aspect / before - 1) > SAME_SHAPE
+        before, self._shape = self._shape, width / height
+        if before is not None and abs(self._shape / before - 1) <= SAME_SHAPE:
+            return False
+        if not self._parts(width, height):
+            self._squeeze.check(width, height)
+        return before is not None
+
+    def _parts(self, width: int, height: int) -> list[Region]:
+        """The parts that a picture of this size is looked at in; none where that is whole."""
+        if not self._focuses:
+            return []
+        return parts_of(width, height, aspect=self._aspect, cells=self._network.size)
 
     def _begin(self, view: View) -> View:
         """The first view of a scene; by a glance at the whole frame, for a photo has no second.
 
         The masks of the scene before are forgotten where they are kept, in a later stage.
         """
-        self._squeeze.check(*view.size)
         if self._focuses:
             self._focus.reset()
             if view.region != WHOLE:
                 view = self._look(view.frame, WHOLE)
-            scores = self._network.scores(view.pixels, None)
+            scores = self.scores(view, None)
             self._focus.start(foreground(scores), view.size)
             if self._focus.region == WHOLE:
                 view = dataclasses.replace(view, scores=scores)

@@ -305,7 +305,8 @@ def test_glances_come_as_often_as_asked(wide) -> None:
 
 
 def test_frames_that_are_squeezed_too_much_are_told_once(wide, caplog) -> None:
-    segmenter, _ = wide()
+    """Where they are not looked at in parts."""
+    segmenter, _ = wide(focus=False)
     segmenter.segment(np.full((120, 260, 3), 60, np.uint8))
     segmenter.segment(np.full((260, 120, 3), 60, np.uint8))
     assert not caplog.records, "16:9 upright and 2.2:1 are not too much"
@@ -316,7 +317,7 @@ def test_frames_that_are_squeezed_too_much_are_told_once(wide, caplog) -> None:
     assert "frames of 300x120 are squeezed 2.5 times" in record.getMessage()
     for size, parts in (((72, 384), "3 parts side by side"), ((384, 72), "3 parts one above")):
         caplog.clear()
-        wide()[0].segment(np.full((*size, 3), 60, np.uint8))
+        wide(focus=False)[0].segment(np.full((*size, 3), 60, np.uint8))
         assert f"cut them into {parts}" in caplog.text
 
 
