@@ -29,8 +29,7 @@ class Squeeze:
         squeezed = max(shape, 1 / shape)
         log.warning(
             "frames of %dx%d are squeezed %.1f times for %s, which sees %dx%d: people in them may "
-            "be missed; cut them into %d parts %s, or take a model of their shape "
-            "(frames of more than 9:4 are seen in parts by themselves where focus is on)",
+            "be missed; cut them into %d parts %s, or take a model of their shape",
             width,
             height,
             squeezed,
