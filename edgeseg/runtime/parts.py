@@ -13,7 +13,7 @@ from .region import Region
 # Pictures of up to so many times as wide as high, or as high as wide, are seen whole: photos that
 # networks are trained on are squeezed into their input as well, so that it is the picture's shape
 # that counts, not how far it is from the network's (measured, see the model card).
-MOST = 2.25
+MOST = 2.0
 # So many times narrower, or flatter, than life the network sees a part.
 STRETCH = 4 / 3
 
