@@ -16,6 +16,8 @@ from .region import Region
 MOST = 2.0
 # So many times narrower, or flatter, than life the network sees a part.
 STRETCH = 4 / 3
+# Pictures of more than so many parts' lengths are squeezed again: a strip must not take for ever.
+LONGEST = 8
 
 
 def parts_of(width: int, height: int, *, aspect: float, cells: tuple[int, int]) -> list[Region]:
@@ -30,7 +32,7 @@ def parts_of(width: int, height: int, *, aspect: float, cells: tuple[int, int]) 
     if not wide and not (shape < 1 / MOST and squeeze < 1 / STRETCH):
         return []
     mask = cells[0] if wide else cells[1]
-    whole = int(mask / STRETCH * max(squeeze, 1 / squeeze))
+    whole = min(int(mask / STRETCH * max(squeeze, 1 / squeeze)), LONGEST * mask)
     count = 1 + math.ceil(2 * (whole - mask) / mask)
     begins = (np.linspace(0, whole - mask, count).round() / whole).tolist()
     if wide:

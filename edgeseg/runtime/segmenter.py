@@ -35,11 +35,11 @@ class Segmenter:
     temporal: "none", "ema", "blend" or "flow".
     refine: draw the mask's edges along the frame's, for binary models.
     focus: look at the people of the frame before and some room around them, with a glance
-        at the whole frame first and every now and then, in parts where it is far wider or
-        higher than the model's input; for binary models.
+        at the whole frame first and every now and then, in parts where it is more than twice
+        as wide as high, or as high as wide; for binary models.
     glance_every: frames between two such glances, each of which is one more run of the
-        network. Somebody who comes in elsewhere is seen after at most one more than so many:
-        with 10 a third of a second at 30 frames/s, a whole one at 10.
+        network, or one for each part. Somebody who comes in elsewhere is seen after at most one
+        more than so many: with 10 a third of a second at 30 frames/s, a whole one at 10.
     cadence: run the network for every n-th frame only; optical flow moves the mask along
         for those between.
     flip: average what the network answers to a view and to its mirror image, which takes twice

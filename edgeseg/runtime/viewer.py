@@ -107,7 +107,10 @@ class Viewer:
         return View(frame, pixels(seen), region, parts=parts)
 
     def _reshaped(self, width: int, height: int) -> bool:
-        """Whether frames have other proportions than before: a phone was turned, say."""
+        """Whether frames have other proportions than before: a phone was turned, say.
+
+        Warns of the first ones, and of new ones, where people in them are squeezed too much.
+        """
         before, self._shape = self._shape, width / height
         if before is not None and abs(self._shape / before - 1) <= SAME_SHAPE:
             return False

@@ -9,7 +9,7 @@ import pytest
 from edgeseg import Segmenter
 from edgeseg.metrics import iou
 from edgeseg.runtime.focus import GLANCE_EVERY
-from edgeseg.runtime.parts import STRETCH, joined, parts_of
+from edgeseg.runtime.parts import LONGEST, STRETCH, joined, parts_of
 from edgeseg.runtime.region import Region
 
 CELLS = (32, 32)
@@ -30,7 +30,7 @@ def test_what_is_not_far_from_square_or_of_the_networks_shape_is_seen_whole(size
     assert parts_of(*size, aspect=aspect, cells=CELLS) == []
 
 
-@pytest.mark.parametrize("shape", [2.3, 3.5, 5.0, 20.0])
+@pytest.mark.parametrize("shape", [2.3, 3.5, 5.0, 10.0])
 @pytest.mark.parametrize("aspect", [1.0, 1.6])
 def test_parts_overlap_by_half_and_are_hardly_squeezed(shape: float, aspect: float) -> None:
     parts = parts_of(round(1000 * shape), 1000, aspect=aspect, cells=CELLS)
@@ -43,6 +43,13 @@ def test_parts_overlap_by_half_and_are_hardly_squeezed(shape: float, aspect: flo
     # On the cells of the parts' masks.
     np.testing.assert_allclose(begins / width * 32, np.round(begins / width * 32), atol=1e-6)
     assert {(part.top, part.height) for part in parts} == {(0.0, 1.0)}
+
+
+def test_a_strip_has_no_more_parts_than_a_panorama() -> None:
+    assert len(parts_of(100_000, 2, aspect=1.0, cells=CELLS)) == 2 * LONGEST - 1
+    panorama = parts_of(20_000, 1000, aspect=1.0, cells=CELLS)
+    assert len(panorama) == 2 * LONGEST - 1
+    assert panorama[-1].left + panorama[-1].width == pytest.approx(1)
 
 
 def test_high_pictures_have_parts_one_above_the_other() -> None:
