@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from edgeseg import Segmenter
 from edgeseg.runtime import assets, delegates
 from edgeseg.runtime.interpreter import TensorDetails
 from edgeseg.runtime.sample import Sample
@@ -157,3 +159,23 @@ def clip(tmp_path: Path) -> Path:
         writer.write(np.full((64, 96, 3), 10 * index + 20, np.uint8))
     writer.release()
     return path
+
+
+@pytest.fixture
+def segmenter_seeing(
+    fake_model: Callable[..., Path], on_cpu: Callable[..., None]
+) -> Callable[..., tuple[Segmenter, FakeInterpreter]]:
+    """Opens a segmenter, unfiltered and unrefined unless told so, whose network is a function.
+
+    The function is as `FakeInterpreter` takes it; the network comes along.
+    """
+
+    def make(
+        answer: Callable[[np.ndarray], np.ndarray], **options: Any
+    ) -> tuple[Segmenter, FakeInterpreter]:
+        fake = FakeInterpreter(answer)
+        on_cpu(fake)
+        options = {"temporal": "none", "refine": False, **options}
+        return Segmenter(fake_model(), delegate="cpu", **options), fake
+
+    return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import astuple
 
 import cv2
@@ -206,16 +207,9 @@ def soft(stored: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def wide(fake_model, fake_interpreter, on_cpu):
+def wide(segmenter_seeing):
     """A segmenter whose network finds what is bright in 32x32 pixels, and that network."""
-
-    def make(**options) -> tuple[Segmenter, object]:
-        fake = fake_interpreter(soft)
-        on_cpu(fake)
-        options = {"temporal": "none", "refine": False, **options}
-        return Segmenter(fake_model(), delegate="cpu", **options), fake
-
-    return make
+    return functools.partial(segmenter_seeing, soft)
 
 
 def bright(*places: tuple[int, int, int, int]) -> np.ndarray:

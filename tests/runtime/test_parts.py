@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 import pytest
@@ -89,14 +91,9 @@ def broad(stored: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def panorama(fake_model, fake_interpreter, on_cpu):
-    def make(**options) -> tuple[Segmenter, object]:
-        fake = fake_interpreter(broad)
-        on_cpu(fake)
-        options = {"temporal": "none", "refine": False, **options}
-        return Segmenter(fake_model(), delegate="cpu", **options), fake
-
-    return make
+def panorama(segmenter_seeing):
+    """A segmenter whose network is `broad`, and that network."""
+    return functools.partial(segmenter_seeing, broad)
 
 
 def people(*lefts: int, size: tuple[int, int] = (1120, 320)) -> np.ndarray:
