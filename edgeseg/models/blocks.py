@@ -110,7 +110,7 @@ def inverted_residual(
     *,
     name: str,
     strides: int = 1,
-    expansion: int = 6,
+    expansion: float = 6,
     dilation: int = 1,
     batch_norm: Normalized = False,
 ) -> Tensor:
@@ -121,9 +121,8 @@ def inverted_residual(
     """
     inputs = x
     if expansion > 1:
-        x = convolution(
-            keras, x, x.shape[-1] * expansion, name=f"{name}_expand", batch_norm=batch_norm
-        )
+        inside = divisible(x.shape[-1] * expansion)
+        x = convolution(keras, x, inside, name=f"{name}_expand", batch_norm=batch_norm)
     x = depthwise(
         keras,
         x,

@@ -16,7 +16,7 @@ ENTRY_END, ENTRY_TARGET = "entry4_project", "block02_add"
 
 
 def dense_entry_encoder(
-    keras: Keras, x: Tensor, *, width: float, expansion: int = 6, batch_norm: Normalized
+    keras: Keras, x: Tensor, *, width: float, expansion: float = 6, batch_norm: Normalized
 ) -> dict[int, Tensor]:
     """MobileNetV2 from block 3 on, behind three dense convolutions: features as of the other.
 
@@ -45,7 +45,7 @@ FUSED_BLOCKS = (64, 64, 64, 96, 96, 96)
 
 
 def fused_entry_encoder(
-    keras: Keras, x: Tensor, *, width: float, expansion: int = 6, batch_norm: Normalized
+    keras: Keras, x: Tensor, *, width: float, expansion: float = 6, batch_norm: Normalized
 ) -> dict[int, Tensor]:
     """As `dense_entry_encoder`, with dense convolutions down to 1/8: MobileNetV2 from block 6 on.
 
@@ -64,7 +64,7 @@ def fused_entry_encoder(
 
 
 def fused_encoder(
-    keras: Keras, x: Tensor, *, width: float, expansion: int = 6, batch_norm: Normalized
+    keras: Keras, x: Tensor, *, width: float, expansion: float = 6, batch_norm: Normalized
 ) -> dict[int, Tensor]:
     """As `fused_entry_encoder`, with blocks 7 to 12 fused as well, as wide inside as outside.
 
@@ -129,8 +129,8 @@ def _fused(
     )
 
 
-def _last_block(keras: Keras, x: Tensor, expansion: int, batch_norm: Normalized) -> Tensor:
+def _last_block(keras: Keras, x: Tensor, expansion: float, batch_norm: Normalized) -> Tensor:
     """Block 16 before its projection."""
-    expanded = expansion * x.shape[-1]
+    expanded = divisible(expansion * x.shape[-1])
     x = convolution(keras, x, expanded, name="block16_expand", batch_norm=batch_norm)
     return depthwise(keras, x, name="block16_depthwise", batch_norm=batch_norm)

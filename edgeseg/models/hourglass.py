@@ -30,7 +30,7 @@ from .mobilenet_v2 import mobilenet_v2_encoder
 
 
 def plain_encoder(
-    keras: Keras, x: Tensor, *, width: float, expansion: int = 2, batch_norm: Normalized
+    keras: Keras, x: Tensor, *, width: float, expansion: float = 2, batch_norm: Normalized
 ) -> dict[int, Tensor]:
     """Strided 3x3 convolutions, each with one bottleneck: an encoder for training from scratch."""
     features = {}
@@ -116,7 +116,7 @@ def hourglass(
     classes: int = 1,
     width: float = 0.5,
     encoder: str = "mobilenet_v2",
-    expansion: int | None = None,
+    expansion: float | None = None,
     decoder_channels: Sequence[int] = (64, 48, 32, 24, 16),
     output_stride: int = 2,
     head_blocks: int = 0,
@@ -133,8 +133,8 @@ def hourglass(
     encoder: "mobilenet_v2", "dense_entry" (the same with a cheaper beginning), "fused_entry"
         (with a cheaper one still), "fused" (down to 1/16) or "plain" (for training from
         random weights).
-    expansion: how many times as wide as their input the encoder's bottlenecks are inside;
-        None is the encoder's own: 6, and 2 for "plain".
+    expansion: how many times as wide as their input the encoder's bottlenecks are inside, in
+        channels rounded to multiples of 4; None is the encoder's own: 6, and 2 for "plain".
     output_stride: 2 emits the mask at half the input size, 4 at a quarter.
     head_blocks: pairs of 1x1 and depthwise 3x3 at the mask's size before the logits. The
         decoder mixes the channels of its last step in the logits alone.

@@ -23,7 +23,7 @@ def mobilenet_v2_encoder(
     x: Tensor,
     *,
     width: float,
-    expansion: int = 6,
+    expansion: float = 6,
     batch_norm: Normalized,
     output_stride: int = 32,
 ) -> dict[int, Tensor]:
@@ -51,7 +51,7 @@ def bottlenecks(
     keras: Keras,
     x: Tensor,
     features: dict[int, Tensor],
-    rows: Sequence[tuple[int, int, int, int]],
+    rows: Sequence[tuple[float, int, int, int]],
     *,
     first: int,
     width: float,

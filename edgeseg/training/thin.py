@@ -27,6 +27,7 @@ from rich.console import Console
 
 from ..data.pipeline import Pipeline
 from ..errors import InputError, require
+from ..models.blocks import divisible
 from ..models.folding import fold
 from ..models.initialise import fill, read_values
 from ..models.weights import named_variables, save_arrays
@@ -162,11 +163,16 @@ def refit(features: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _whole_network(keras: Any, config: TrainConfig, values: dict, weights: Path) -> Any:
     """The network that `weights` are of: with the bottlenecks as wide as they have them."""
-    widths = {v.shape[-1] // v.shape[-2] for k, v in values.items() if k.endswith("_expand/kernel")}
-    if len(widths) != 1:
-        raise InputError(f"{weights}: got expansions {sorted(widths)}, expected a hourglass's one")
+    shapes = [v.shape[-2:] for k, v in values.items() if k.endswith("_expand/kernel")]
+    # Channels inside are rounded to multiples of 4: what rounds to all of them is in between.
+    least = max(((width - 2) / c for c, width in shapes), default=0.0)
+    most = min(((width + 2) / c for c, width in shapes), default=0.0)
+    expansion = (least + most) / 2
+    if not shapes or any(divisible(c * expansion) != width for c, width in shapes):
+        found = sorted({round(width / c, 2) for c, width in shapes})
+        raise InputError(f"{weights}: got expansions {found}, expected a hourglass's one")
     options = {k: v for k, v in config.model.options.items() if k != "batch_norm"}
-    model = dataclasses.replace(config.model, options={**options, "expansion": widths.pop()})
+    model = dataclasses.replace(config.model, options={**options, "expansion": expansion})
     network = make_network(keras, dataclasses.replace(config, model=model), config.stages[0].size)
     fill(network, values, origin=weights)
     return network

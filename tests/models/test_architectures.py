@@ -312,6 +312,12 @@ def test_expansion_is_the_width_inside_the_bottlenecks():
         for name in expanding:
             *_, narrow, wide = usual[name].shape
             assert (wide, widened[name].shape[-1]) == (own * narrow, 4 * narrow)
+    between = get_weights(
+        build("hourglass", keras=keras, encoder="dense_entry", expansion=3.5, **options)
+    )
+    for name, inside in (("block03", 44), ("block04", 56), ("block11", 168), ("block16", 280)):
+        # 3.5 times 12, 16, 48 and 80, the first rounded.
+        assert between[f"{name}_expand/kernel"].shape[-1] == inside
     with pytest.raises(InputError, match="expansion: got 1, expected 2 or more"):
         build("hourglass", keras=keras, expansion=1, **options)
 

@@ -105,6 +105,20 @@ def test_the_channels_of_other_weights_are_kept_so_that_both_blend(config, tmp_p
     assert np.abs(like_a["block04_project/kernel"] - a["block04_project/kernel"]).max() > 0.01
 
 
+def test_bottlenecks_between_two_whole_widths_are_thinned_to_and_from(config, tmp_path):
+    """At width 0.35 3.5 times 8 are 28 channels; 3.4 times are 27.2, rounded to 28 as well."""
+    loaded = load_config(config)
+    for wide, narrow, inside in ((6, 3.5, 28), (3.4, 3, 24)):
+        np.savez(tmp_path / "wide.npz", **get_weights(network(loaded, expansion=wide)))
+        model = dataclasses.replace(
+            loaded.model, options={**loaded.model.options, "expansion": narrow}
+        )
+        there = dataclasses.replace(loaded, model=model)
+        thinned = thin(there, tmp_path / "wide.npz", root=tmp_path, console=QUIET)
+        assert thinned["block03_expand/kernel"].shape[-1] == inside
+        assert len(set_weights(network(there, batch_norm=False), thinned)) == len(thinned)
+
+
 def test_weights_that_are_no_wider_or_not_whole_are_refused(config, tmp_path):
     loaded = load_config(config)
     values = fold(get_weights(network(loaded)))
