@@ -58,7 +58,7 @@ class Objective:
                 f"augment.cutouts: got {config.data.augment.cutouts:g} with {config.teacher} as "
                 "the teacher, expected a .tflite, whose answers are held to what is known of things"
             )
-        if config.second_opinion.models:
+        if config.second_opinion.models or config.second_opinion.everywhere:
             classes = len(task.spec(config.stages[0].size).labels)
             check_second_opinion(config.second_opinion, root, self._told_by, classes)
         if config.hints.weights and not (root / config.hints.weights).exists():

@@ -62,16 +62,21 @@ class HintsConfig:
 
 @dataclass(frozen=True)
 class SecondOpinionConfig:
-    """Networks of others that are heard beside a .tflite teacher, for binary masks.
+    """Networks that are heard beside a .tflite teacher, for binary masks.
 
-    models: .tflite files, relative to the configuration's folder, with their spec inside them or
-        beside them in FILE.json.
-    share: of their mean log odds where both, they and the teacher, find people.
+    Of .tflite files, relative to the configuration's folder, with their spec inside them or beside
+    them in FILE.json.
+
+    everywhere: that are averaged with the teacher. everywhere_share: of their mean log odds.
+    models: that are heard where both, they and the teacher with `everywhere`, find people.
+    share: of their mean log odds there.
     shift: added to the log odds there; below 0 where the teacher's masks are too large.
     reach: of such a place's neighbourhood, a standard deviation as a share of the longer side.
     sure: mean probability of the neighbourhood from which on the share is whole.
     """
 
+    everywhere: tuple[str, ...] = ()
+    everywhere_share: float = 0.4
     models: tuple[str, ...] = ()
     share: float = 0.4
     shift: float = 0.0

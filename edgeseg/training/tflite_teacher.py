@@ -1,4 +1,4 @@
-"""A teacher that is a .tflite, and second opinions: networks of others beside it."""
+"""A teacher that is a .tflite, and second opinions: other networks beside it."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ def tflite_teacher(
     Raises InputError where a file is not there, and for other classes or colours.
     """
     ask = _pool(path, spec, grid)
+    everywhere = [_pool(root / other, spec, grid) for other in second.everywhere]
     others = [_pool(root / other, spec, grid) for other in second.models]
-    if not others:
-        return ask
 
     def teach(tensor: np.ndarray) -> np.ndarray:
         own = ask(tensor)
-        return heard(own, [other(tensor) for other in others], second)
+        if everywhere:
+            own = averaged(own, [other(tensor) for other in everywhere], second.everywhere_share)
+        return heard(own, [other(tensor) for other in others], second) if others else own
 
     return teach
 
@@ -61,16 +62,27 @@ def check_second_opinion(
     """
     if teacher is None:
         raise InputError("second_opinion: got no .tflite as teacher, beside which to be heard")
-    for path in (root / model for model in second.models):
+    for path in (root / model for model in (*second.everywhere, *second.models)):
         if not path.exists():
             raise InputError(f"second_opinion: got no such file {path}, expected a .tflite")
     if classes > 1:
         raise InputError(f"second_opinion: got {classes} classes, expected binary masks")
-    if not (0 <= second.share <= 1 and second.reach > 0 and second.sure > 0):
+    shares = (second.everywhere_share, second.share)
+    if not (all(0 <= share <= 1 for share in shares) and second.reach > 0 and second.sure > 0):
         raise InputError(
-            f"second_opinion: got share {second.share}, reach {second.reach} and sure "
-            f"{second.sure}, expected a share of 0 to 1 and the others above 0"
+            f"second_opinion: got everywhere_share {shares[0]}, share {shares[1]}, "
+            f"reach {second.reach} and sure {second.sure}, expected shares of 0 to 1 and the "
+            "others above 0"
         )
+
+
+def averaged(own: np.ndarray, others: list[np.ndarray], share: float) -> np.ndarray:
+    """Probabilities with `share` of the others' mean log odds: an ensemble (Dietterich 2000).
+
+    own, others: probabilities, float32 (N, h, w, 1), and so is the answer.
+    """
+    theirs = np.mean([_log_odds(other) for other in others], axis=0)
+    return _sigmoid((1 - share) * _log_odds(own) + share * theirs)
 
 
 def heard(own: np.ndarray, others: list[np.ndarray], second: SecondOpinionConfig) -> np.ndarray:

@@ -271,10 +271,11 @@ def test_a_tflite_teaches_as_the_run_that_it_was_made_of(config, tmp_path):
         train(student, tmp_path / f"of-{teacher}", tmp_path)
         said.append(float(rows(tmp_path / f"of-{teacher}")[0]["distillation"]))
     assert said[1] == pytest.approx(said[0], rel=0.05)
-    second = SecondOpinionConfig(models=("teacher.tflite",))
-    other = dataclasses.replace(student, second_opinion=second)
-    with pytest.raises(InputError, match="second_opinion: got 3 classes, expected binary masks"):
-        train(other, tmp_path / "heard", tmp_path)
+    for kind in ("everywhere", "models"):
+        second = SecondOpinionConfig(**{kind: ("teacher.tflite",)})
+        other = dataclasses.replace(student, second_opinion=second)
+        with pytest.raises(InputError, match="second_opinion: got 3 classes, expected binary"):
+            train(other, tmp_path / kind, tmp_path)
     alone = dataclasses.replace(other, teacher="teacher")
     with pytest.raises(InputError, match="second_opinion: got no .tflite as teacher"):
         train(alone, tmp_path / "alone", tmp_path)

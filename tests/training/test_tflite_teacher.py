@@ -15,7 +15,13 @@ from edgeseg.errors import InputError
 from edgeseg.spec import SPEC_ENTRY, ModelSpec, read_spec
 from edgeseg.training.target_config import SecondOpinionConfig
 from edgeseg.training.teacher import answers_in_steps
-from edgeseg.training.tflite_teacher import check_second_opinion, heard, held, tflite_teacher
+from edgeseg.training.tflite_teacher import (
+    averaged,
+    check_second_opinion,
+    heard,
+    held,
+    tflite_teacher,
+)
 
 SPEC = ModelSpec(name="student", height=16, width=24, labels=("thing",))
 GRID = (16, 24)
@@ -105,6 +111,26 @@ def test_a_second_opinion_counts_where_both_find_people():
     assert two[0, 28, 15, 0] == pytest.approx(mixed(0.9, 0.5), abs=0.02)
 
 
+def test_what_is_heard_everywhere_is_averaged_in_log_odds(images, write, tmp_path):
+    own = np.float32([0.9, 0.02]).reshape(1, 1, 2, 1)
+    others = [np.float32([0.5, 0.5]).reshape(own.shape), np.float32([0.2, 1.0]).reshape(own.shape)]
+    found = averaged(own, others, 0.4)
+    assert (found.dtype, found.shape) == (own.dtype, own.shape)
+    odds = [0.6 * np.log(9) + 0.2 * np.log(1 / 4), 0.6 * np.log(0.02 / 0.98) + 0.2 * np.log(999)]
+    np.testing.assert_allclose(found.ravel(), 1 / (1 + np.exp(-np.array(odds))), rtol=1e-3)
+    # As a teacher, and before those who are heard where both find people.
+    tensor, expected = images
+    path = write("teacher.tflite")
+    write("half.tflite", factor=0.0, offset=0.5)
+    write("other.tflite", factor=0.5, offset=0.5)
+    second = SecondOpinionConfig(everywhere=("half.tflite", "half.tflite"), everywhere_share=1.0)
+    answers = tflite_teacher(path, SPEC, GRID, second, tmp_path)(tensor)
+    np.testing.assert_allclose(answers, 0.5, atol=0.01)
+    second = dataclasses.replace(second, models=("other.tflite",), share=1.0, sure=1e-6)
+    answers = tflite_teacher(path, SPEC, GRID, second, tmp_path)(tensor)
+    np.testing.assert_allclose(answers, 0.5 + expected / 2, atol=0.02)
+
+
 def test_models_of_others_are_asked_with_a_spec_beside_them(images, write, tmp_path):
     tensor, expected = images
     other = write("other.tflite", factor=0.5, offset=0.5)
@@ -117,21 +143,31 @@ def test_models_of_others_are_asked_with_a_spec_beside_them(images, write, tmp_p
     np.testing.assert_allclose(answers, 0.5 + expected / 2, atol=0.02)
 
 
-@pytest.mark.parametrize("values", [{"share": 1.5}, {"share": -0.1}, {"reach": 0.0}, {"sure": 0.0}])
+@pytest.mark.parametrize(
+    "values",
+    [{"share": 1.5}, {"share": -0.1}, {"everywhere_share": 1.1}, {"reach": 0.0}, {"sure": 0.0}],
+)
 def test_second_opinions_that_make_no_sense(write, tmp_path, values):
     path = write("other.tflite")
     second = SecondOpinionConfig(models=("other.tflite",))
     check_second_opinion(second, tmp_path, path, 1)
-    with pytest.raises(InputError, match="second_opinion: got share .* expected a share of 0 to 1"):
+    with pytest.raises(
+        InputError, match="second_opinion: got everywhere_share .* expected shares of 0"
+    ):
         check_second_opinion(dataclasses.replace(second, **values), tmp_path, path, 1)
 
 
 def test_bad_teachers(write, tmp_path):
     with pytest.raises(InputError, match="teacher: got no such file"):
         tflite_teacher(tmp_path / "absent.tflite", SPEC, GRID)
-    second = SecondOpinionConfig(models=("absent.tflite",))
-    with pytest.raises(InputError, match="got no such file.*absent"):
-        tflite_teacher(write("teacher.tflite"), SPEC, GRID, second, tmp_path)
+    for second in (
+        SecondOpinionConfig(models=("absent.tflite",)),
+        SecondOpinionConfig(everywhere=("absent.tflite",)),
+    ):
+        with pytest.raises(InputError, match="got no such file.*absent"):
+            tflite_teacher(write("teacher.tflite"), SPEC, GRID, second, tmp_path)
+        with pytest.raises(InputError, match="second_opinion: got no such file.*absent"):
+            check_second_opinion(second, tmp_path, tmp_path / "teacher.tflite", 1)
     other = write("other.tflite", spec=dataclasses.replace(SPEC, colour="BGR"))
     with pytest.raises(InputError, match="got BGR, expected the student's RGB"):
         tflite_teacher(other, SPEC, GRID)
