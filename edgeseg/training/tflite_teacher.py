@@ -81,7 +81,7 @@ def averaged(own: np.ndarray, others: list[np.ndarray], share: float) -> np.ndar
 
     own, others: probabilities, float32 (N, h, w, 1), and so is the answer.
     """
-    theirs = np.mean([_log_odds(other) for other in others], axis=0)
+    theirs = _mean_log_odds(others)
     return _sigmoid((1 - share) * _log_odds(own) + share * theirs)
 
 
@@ -94,7 +94,7 @@ def heard(own: np.ndarray, others: list[np.ndarray], second: SecondOpinionConfig
     `second.shift` is added there.
     """
     mine = _log_odds(own)
-    theirs = np.mean([_log_odds(other) for other in others], axis=0)
+    theirs = _mean_log_odds(others)
     found = np.minimum(_around(own, second.reach), _around(_sigmoid(theirs), second.reach))
     agreed = np.clip(found / second.sure, 0.0, 1.0)
     return _sigmoid(mine + agreed * (second.share * (theirs - mine) + second.shift))
@@ -149,6 +149,10 @@ def _pool(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:
     inside = np.clip(probabilities, CUT, 1 - CUT)
     return np.log(inside / (1 - inside))
+
+
+def _mean_log_odds(several: list[np.ndarray]) -> np.ndarray:
+    return np.mean([_log_odds(probabilities) for probabilities in several], axis=0)
 
 
 def _sigmoid(odds: np.ndarray) -> np.ndarray:

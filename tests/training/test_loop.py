@@ -274,7 +274,9 @@ def test_a_tflite_teaches_as_the_run_that_it_was_made_of(config, tmp_path):
     for kind in ("everywhere", "models"):
         second = SecondOpinionConfig(**{kind: ("teacher.tflite",)})
         other = dataclasses.replace(student, second_opinion=second)
-        with pytest.raises(InputError, match="second_opinion: got 3 classes, expected binary"):
+        with pytest.raises(
+            InputError, match="second_opinion: got 3 classes, expected binary masks"
+        ):
             train(other, tmp_path / kind, tmp_path)
     alone = dataclasses.replace(other, teacher="teacher")
     with pytest.raises(InputError, match="second_opinion: got no .tflite as teacher"):

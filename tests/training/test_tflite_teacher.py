@@ -152,7 +152,7 @@ def test_second_opinions_that_make_no_sense(write, tmp_path, values):
     second = SecondOpinionConfig(models=("other.tflite",))
     check_second_opinion(second, tmp_path, path, 1)
     with pytest.raises(
-        InputError, match="second_opinion: got everywhere_share .* expected shares of 0"
+        InputError, match="second_opinion: got everywhere_share .* expected shares of 0 to 1"
     ):
         check_second_opinion(dataclasses.replace(second, **values), tmp_path, path, 1)
 
