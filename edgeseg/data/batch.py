@@ -21,8 +21,8 @@ class Batch:
     weight: float32 (N,) per image, or (N, h', w') per pixel.
     names: where each image came from. spec: of the network that takes it.
     features: uint8 (N, h", w", C), a published network's where the pipeline has its maps.
-    things: uint8 (N, h', w', 1), 255 where a cut-out of a thing was pasted and is seen, so that
-        there is nobody for certain; None where a pipeline pastes none.
+    known: uint8 (N, h', w', 1), how far the labels count more than a teacher's answer: 255 where
+        a cut-out of a thing was pasted and is seen; None where a pipeline knows nothing better.
     """
 
     pixels: np.ndarray
@@ -31,7 +31,7 @@ class Batch:
     names: tuple[str, ...]
     spec: ModelSpec
     features: np.ndarray | None = None
-    things: np.ndarray | None = None
+    known: np.ndarray | None = None
 
     @functools.cached_property
     def tensor(self) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from .batch import Batch
 
-ARRAYS = ("pixels", "labels", "weight", "features", "things")
+ARRAYS = ("pixels", "labels", "weight", "features", "known")
 
 
 class Source(Protocol):

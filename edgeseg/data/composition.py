@@ -57,7 +57,7 @@ def with_cutouts(rng: np.random.Generator, pipeline: Pipeline, example: Example)
 
     A thing that would hide too much of people is put behind them.
     """
-    seen = np.zeros_like(example.mask)
+    known = np.zeros_like(example.mask) if example.known is None else example.known
     for _ in range(1 + int(rng.integers(MOST_CUTOUTS))):
         sample = pipeline.cutouts[rng.integers(len(pipeline.cutouts))]
         thing = pipeline.warped(rng, sample, CUTOUTS_CROP)
@@ -70,8 +70,8 @@ def with_cutouts(rng: np.random.Generator, pipeline: Pipeline, example: Example)
         alpha = thing.mask if before else _without(thing.mask, example.mask)
         thing = dataclasses.replace(thing, image=image, mask=alpha)
         example = thing.over(example, left if before else example.mask)
-        seen = cv2.max(seen, alpha)
-    return dataclasses.replace(example, things=seen)
+        known = cv2.max(known, alpha)
+    return dataclasses.replace(example, known=known)
 
 
 def _without(mask: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -15,13 +15,13 @@ from .augment import blend
 class Example:
     """A sample on its way: BGR (h, w, 3), mask (h, w) and features (h", w", C), all uint8.
 
-    things: (h, w), where cut-outs of things are seen in the finished picture; else None.
+    known: (h, w), how far the finished picture's mask is known; see `Batch.known`.
     """
 
     image: np.ndarray
     mask: np.ndarray
     features: np.ndarray | None = None
-    things: np.ndarray | None = None
+    known: np.ndarray | None = None
 
     def shifted(self, rows: int, columns: int, step: int) -> Example:
         """Moved by so many steps, of so many pixels each, around the borders."""

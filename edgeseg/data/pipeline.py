@@ -37,6 +37,7 @@ class Group:
     crop: another crop range than the configuration's, for close portraits say.
     emptiest_of: of so many crops drawn, the one that shows least of what the mask holds is
         taken: surroundings of people, which are none.
+    taught: share of a teacher's answer in what a step asks for, the rest being the mask.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Group:
     weight: float = 1.0
     crop: tuple[float, float] | None = None
     emptiest_of: int = 1
+    taught: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,11 @@ class Pipeline:
     def things(self) -> tuple[Sample, ...]:
         """The samples of all groups whose mask is empty by definition."""
         return tuple(s for group in self.groups for s in group.samples if s.mask is None)
+
+    @functools.cached_property
+    def knows(self) -> bool:
+        """Whether there is anything that is known better than a teacher knows it."""
+        return bool(self.augment.cutouts) or any(group.taught < 1 for group in self.groups)
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """Image uint8 (H, W, 3) BGR and mask uint8 (H, W) of one size."""
@@ -183,8 +190,8 @@ class Pipeline:
     ) -> tuple[np.ndarray, np.ndarray, float, str, np.ndarray | None, np.ndarray | None]:
         """Sample `index` of the run: pixels (h, w, channels), mask (h', w', 1), weight, name.
 
-        Both uint8. And its features, where the pipeline has them, and where things are seen, as
-        the mask, where it pastes any.
+        Both uint8. And its features, where the pipeline has them, and, as the mask, where it
+        `knows`, how far.
         """
         rng = np.random.default_rng((self.seed, index))
         group, sample = self.draw(rng)
@@ -193,27 +200,29 @@ class Pipeline:
             example = composited(rng, self, example)
         if rng.random() < self.augment.paste:
             example = pasted(rng, self, example)
+        taught = group.taught
         # Only drawn where asked for: other configurations keep their sequence of numbers.
         if self.augment.mosaic and rng.random() < self.augment.mosaic:
-            example = mosaic(rng, self)
-        if self.augment.cutouts:
-            example = dataclasses.replace(example, things=np.zeros_like(example.mask))
-            if rng.random() < self.augment.cutouts:
-                example = with_cutouts(rng, self, example)
+            example, taught = mosaic(rng, self), 1.0
+        if self.knows:
+            certain = np.full_like(example.mask, round(255 * (1 - taught)))
+            example = dataclasses.replace(example, known=certain)
+        if self.augment.cutouts and rng.random() < self.augment.cutouts:
+            example = with_cutouts(rng, self, example)
         image = photometric(rng, example.image, self.augment)
-        pixels, mask, things = self._pixels(rng, image, example.mask, example.things)
-        things = None if things is None else self._on_grid(things)
-        return pixels, self._on_grid(mask), group.weight, sample.name, example.features, things
+        pixels, mask, known = self._pixels(rng, image, example.mask, example.known)
+        known = None if known is None else self._on_grid(known)
+        return pixels, self._on_grid(mask), group.weight, sample.name, example.features, known
 
     def _on_grid(self, mask: np.ndarray) -> np.ndarray:
         """A mask (h, w) as the truth is, (h', w', 1)."""
         stride = self.output_stride
         return resize(mask, mask.shape[1] // stride, mask.shape[0] // stride)[..., np.newaxis]
 
-    def _pixels(self, rng, image, mask, things):
-        """The network's input, and the truth and the things, which move where the camera does."""
+    def _pixels(self, rng, image, mask, known):
+        """The network's input, and the truth and what is known, which move with the camera."""
         if not self.spec.previous_mask:
-            return model_pixels(image, self.spec), mask, things
+            return model_pixels(image, self.spec), mask, known
         kind = self.previous.kind(rng.random())
         # Another photo is read and warped only where its mask is shown.
         other = self.warped(rng, self.draw(rng)[1]).mask if kind == "wrong" else mask
@@ -222,13 +231,13 @@ class Pipeline:
             size = (self.spec.width, self.spec.height)
             matrix = motion(rng, mask.shape, self.previous)
             image, mask = warp(image, matrix, size), warp(mask, matrix, size)
-            things = None if things is None else warp(things, matrix, size)
-        return np.dstack([model_pixels(image, self.spec), channel]), mask, things
+            known = None if known is None else warp(known, matrix, size)
+        return np.dstack([model_pixels(image, self.spec), channel]), mask, known
 
     def batch(self, step: int, size: int) -> Batch:
         """Batch number `step` of `size` examples."""
         examples = [self.example(step * size + i) for i in range(size)]
-        pixels, masks, weight, names, features, things = zip(*examples)
+        pixels, masks, weight, names, features, known = zip(*examples)
         return Batch(
             np.stack(pixels),
             np.stack(masks),
@@ -236,7 +245,7 @@ class Pipeline:
             names,
             self.spec,
             None if self.features is None else np.stack(features),
-            np.stack(things) if self.augment.cutouts else None,
+            np.stack(known) if self.knows else None,
         )
 
     def batches(

@@ -23,6 +23,8 @@ class GroupConfig:
     share: weight of the draw. weight: weight in the loss. crop: own crop range.
     emptiest_of: of so many crops drawn, the one that shows least of what the mask holds is
         taken: a photo of people teaches what stands around them.
+    taught: share of a teacher's answer in what `loss.distillation` asks for; the rest is the
+        masks', which are followed more closely the lower it is.
     """
 
     folder: str
@@ -33,9 +35,11 @@ class GroupConfig:
     weight: float = 1.0
     crop: tuple[float, float] | None = None
     emptiest_of: int = 1
+    taught: float = 1.0
 
     def __post_init__(self) -> None:
         check_least(self, 0, "share", "weight")
+        check_share(self, "taught")
         check_range(self, "crop")
 
 

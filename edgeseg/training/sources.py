@@ -46,6 +46,7 @@ def read_groups(
                 weight=group.weight,
                 crop=group.crop,
                 emptiest_of=group.emptiest_of,
+                taught=group.taught,
             )
         )
     return tuple(groups)

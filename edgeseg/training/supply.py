@@ -71,10 +71,11 @@ class Supply:
         batches = self.batches(pipeline, size, start=start, stop=stop)
         for number, (batch, (tensor, truth, weight, *features)) in enumerate(batches, start):
             tensor = feed(tensor, number)
-            things = batch.things if self._data.augment.cutouts else None
-            taught = (held(teach(np.asarray(tensor)), things),) if teach else ()
+            answers = [teach(np.asarray(tensor))] if teach else []
+            if pipeline.knows:
+                answers = [held(answer, batch) for answer in answers]
             asked = (tensor,) if objective.takes_images else ()
-            yield batch.names, (tensor, truth, weight, *taught, *features, *asked)
+            yield batch.names, (tensor, truth, weight, *answers, *features, *asked)
 
     def store(self, pipeline: Pipeline) -> Store:
         """All photos of a pipeline, read at the first call; every stage has the same."""

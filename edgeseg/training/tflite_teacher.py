@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..data.batch import Batch
 from ..errors import InputError
 from ..preprocess import resize, to_scores
 from ..runtime.interpreter import Interpreter
@@ -100,9 +101,10 @@ def heard(own: np.ndarray, others: list[np.ndarray], second: SecondOpinionConfig
     return _sigmoid(mine + agreed * (second.share * (theirs - mine) + second.shift))
 
 
-def held(probabilities: np.ndarray, things: np.ndarray | None) -> np.ndarray:
-    """Probabilities (N, h, w, K) with nobody where `Batch.things` says that a thing is."""
-    return probabilities if things is None else probabilities * (1 - things / np.float32(255))
+def held(probabilities: np.ndarray, batch: Batch) -> np.ndarray:
+    """Probabilities (N, h, w, 1) with the truth in their place as far as it is `Batch.known`."""
+    assert batch.known is not None
+    return probabilities + batch.known / np.float32(255) * (batch.truth - probabilities)
 
 
 def _pool(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:

@@ -198,7 +198,7 @@ def with_cups(cup, sample, size, share=1.0, **augment):
     groups, spec = (Group("g", (sample,)),), SPEC
     pipeline = Pipeline(groups, (), spec, output_stride=1, seed=3, augment=augment, cutouts=(cup,))
     batch = pipeline.batch(0, size)
-    return batch.pixels.astype(int), batch.labels[..., 0], batch.things[..., 0]
+    return batch.pixels.astype(int), batch.labels[..., 0], batch.known[..., 0]
 
 
 def test_a_thing_brings_nothing_of_its_photo_and_nobody(photo, cup, monkeypatch):
@@ -254,16 +254,37 @@ def test_things_come_as_often_as_asked_for_in_hues_of_their_own(photo, cup, monk
     assert images[things == 255].max(0).min() == 255  # each of the three channels
 
 
+def test_a_group_says_how_far_its_masks_are_known(photo, person, cup):
+    groups = (Group("room", (photo("room", 0),)), Group("person", (person,), taught=0.6))
+    augment = dataclasses.replace(STILL, mosaic=0.4)
+    plain, pasting = (
+        Pipeline(groups, (), SPEC, augment=dataclasses.replace(augment, cutouts=share), **more)
+        for share, more in ((0.0, {}), (1.0, {"cutouts": (cup,)}))
+    )
+    batch = plain.batch(0, 60)
+    assert batch.known.shape == batch.labels.shape
+    # Of one photo each, but where four meet, of which each may be of another group.
+    least, most = batch.known.min((1, 2, 3)), batch.known.max((1, 2, 3))
+    np.testing.assert_array_equal(least, most)
+    assert set(most) == {0, 102}
+    shown = (most == 102) & (batch.labels.max((1, 2, 3)) == 255)
+    assert shown.sum() == (most == 102).sum()
+    assert (most == 102).mean() == pytest.approx(0.5 * 0.6, abs=0.15)
+    things = pasting.batch(0, 60).known
+    assert set(things.min((1, 2, 3))) == {0, 102}
+    assert (things.max((1, 2, 3)) > 102).all()
+
+
 def test_pictures_without_things_are_as_they_were(person, cup):
     groups = (Group("g", (person,)),)
     plain, pasting = (
         Pipeline(groups, (), SPEC, augment=dataclasses.replace(STILL, cutouts=share), **more)
         for share, more in ((0.0, {}), (1e-9, {"cutouts": (cup,)}))
     )
-    assert plain.batch(0, 4).things is None
+    assert plain.batch(0, 4).known is None
     batch = pasting.batch(0, 4)
-    assert batch.things.shape == batch.labels.shape
-    assert not batch.things.any()
+    assert batch.known.shape == batch.labels.shape
+    assert not batch.known.any()
     np.testing.assert_array_equal(batch.pixels, plain.batch(0, 4).pixels)
     with pytest.raises(InputError, match=r"augment\.cutouts: got 0.5 without data\.cutouts"):
         Pipeline(groups, (), SPEC, augment=dataclasses.replace(STILL, cutouts=0.5))

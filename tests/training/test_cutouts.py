@@ -170,7 +170,7 @@ def test_what_is_written_is_trained_on(config, tmp_path, ball):
         assert iou(mask > 127, red) > 0.97
     assert len(task.trained()) == 7
     batch = task.pipeline(config.stages[0], make_network(keras, config, (64, 64))).batch(0, 8)
-    assert batch.things.any((1, 2, 3)).all()
+    assert batch.known.any((1, 2, 3)).all()
     task.leave_out({task.cutouts[0].image})
     assert len(task.cutouts) == 2
     with pytest.raises(InputError, match="remove it first"):
@@ -197,13 +197,21 @@ def test_a_teacher_is_held_to_what_is_known_of_things(config, tmp_path):
     pipeline = trainer.task.pipeline(stage, model)
     steps = trainer.supply.steps(pipeline, model, trainer.objective, stage.batch, start=0, stop=1)
     ((_, (_, _, _, answers)),) = steps
-    things = pipeline.batch(0, stage.batch).things
+    things = pipeline.batch(0, stage.batch).known
     assert (things == 255).any()
     np.testing.assert_allclose(answers, 0.88 * (1 - things / 255), atol=0.01)
     network.save(tmp_path / "teacher.keras")
     by_network = dataclasses.replace(taught, teacher="teacher.keras")
     with pytest.raises(InputError, match=r"cutouts: got 1 with teacher.keras .* a \.tflite"):
         Trainer(by_network, tmp_path / "other", root=tmp_path)
+
+
+def test_masks_are_known_beside_a_tflite_alone(config, tmp_path):
+    group = dataclasses.replace(config.data.groups[0], taught=0.5)
+    augment = dataclasses.replace(config.data.augment, cutouts=0.0)
+    data = dataclasses.replace(config.data, groups=(group,), cutouts="", augment=augment)
+    with pytest.raises(InputError, match=r"taught = 0\.5 for train, expected 1 without a \.tflite"):
+        Trainer(dataclasses.replace(config, data=data), tmp_path / "run", root=tmp_path)
 
 
 def test_the_command_reads_published_weights(config, tmp_path):

@@ -192,6 +192,13 @@ def test_what_a_device_does_not_make_is_refused(samples, name):
         make_store(pipeline, 96, workers=1)
 
 
+def test_what_a_device_does_not_know_is_refused(samples):
+    pipeline = pipeline_of(samples)
+    groups = (dataclasses.replace(pipeline.groups[0], taught=0.5),)
+    with pytest.raises(InputError, match=r"data\.resident: got it with a group's taught below 1"):
+        make_store(dataclasses.replace(pipeline, groups=groups), 96, workers=1)
+
+
 def test_more_photos_than_fit_are_refused(samples):
     with pytest.raises(InputError, match="got 3 photos at 40000, expected at most 1 of this size"):
         make_store(pipeline_of(samples), 40000, workers=1)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from edgeseg.converters.int8 import convert_int8
 
+from edgeseg.data.batch import Batch
 from edgeseg.errors import InputError
 from edgeseg.spec import SPEC_ENTRY, ModelSpec, read_spec
 from edgeseg.training.target_config import SecondOpinionConfig
@@ -69,13 +70,14 @@ def test_a_teacher_of_another_scale_sees_the_same_images(images, write):
     np.testing.assert_array_equal(tensor, before)
 
 
-def test_a_teacher_sees_nobody_where_things_are_known_to_be():
-    answers = np.full((1, 2, 2, 1), 0.8, np.float32)
-    things = np.uint8([0, 255, 51, 102]).reshape(1, 2, 2, 1)
-    taught = held(answers, things)
+def test_a_teacher_gives_way_to_the_truth_as_far_as_it_is_known():
+    answers = np.full((1, 2, 3, 1), 0.8, np.float32)
+    known = np.uint8([0, 255, 51, 0, 255, 51]).reshape(1, 2, 3, 1)
+    labels = np.uint8([0, 0, 0, 255, 255, 255]).reshape(1, 2, 3, 1)
+    batch = Batch(np.zeros((1, 2, 3, 3), np.uint8), labels, np.ones(1), ("a",), SPEC, known=known)
+    taught = held(answers, batch)
     assert taught.dtype == np.float32
-    np.testing.assert_allclose(taught.ravel(), [0.8, 0.0, 0.64, 0.48], atol=1e-6)
-    assert held(answers, None) is answers
+    np.testing.assert_allclose(taught.ravel(), [0.8, 0.0, 0.64, 0.8, 1.0, 0.84], atol=1e-6)
 
 
 def test_a_second_opinion_counts_where_both_find_people():
