@@ -8,8 +8,8 @@ import pytest
 
 from edgeseg.data.augment import AugmentConfig
 from edgeseg.data.example import Example
-from edgeseg.data.folder import Sample
-from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.data.folder import Group, Sample
+from edgeseg.data.pipeline import Pipeline
 from edgeseg.errors import InputError
 from edgeseg.preprocess import (
     covers_input,

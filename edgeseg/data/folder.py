@@ -75,6 +75,25 @@ class Sample:
         return image, mask
 
 
+@dataclass(frozen=True)
+class Group:
+    """Samples drawn together: `share` of all draws, each weighted by `weight` in the loss.
+
+    crop: another crop range than the configuration's, for close portraits say.
+    emptiest_of: of so many crops drawn, the one that shows least of what the mask holds is
+        taken: surroundings of people, which are none.
+    taught: share of a teacher's answer in what a step asks for, the rest being the mask.
+    """
+
+    name: str
+    samples: tuple[Sample, ...]
+    share: float = 1.0
+    weight: float = 1.0
+    crop: tuple[float, float] | None = None
+    emptiest_of: int = 1
+    taught: float = 1.0
+
+
 def read_values(path: Path) -> np.ndarray:
     """A mask file's values as they are: uint8 (H, W), or (H, W, 3) BGR where it has colours.
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -22,31 +20,12 @@ from ..preprocess import model_pixels, resize
 from ..spec import ModelSpec
 from .augment import AugmentConfig, photometric, turn_hue, warp, warp_matrix
 from .batch import Batch
-from .batch_processes import batches_from_processes
+from .batch_workers import batches_from_processes, batches_from_threads
 from .composition import composited, mosaic, pasted, with_cutouts
 from .example import Example
 from .feature_maps import FeatureMaps
-from .folder import Sample
+from .folder import Group, Sample
 from .previous_mask import PreviousMaskConfig, motion, previous_mask
-
-
-@dataclass(frozen=True)
-class Group:
-    """Samples drawn together: `share` of all draws, each weighted by `weight` in the loss.
-
-    crop: another crop range than the configuration's, for close portraits say.
-    emptiest_of: of so many crops drawn, the one that shows least of what the mask holds is
-        taken: surroundings of people, which are none.
-    taught: share of a teacher's answer in what a step asks for, the rest being the mask.
-    """
-
-    name: str
-    samples: tuple[Sample, ...]
-    share: float = 1.0
-    weight: float = 1.0
-    crop: tuple[float, float] | None = None
-    emptiest_of: int = 1
-    taught: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -255,19 +234,8 @@ class Pipeline:
 
         Or by as many processes, where the pipeline is told so.
         """
-        if self.processes:
-            yield from batches_from_processes(
-                self, size, start=start, stop=stop, workers=workers, ahead=ahead
-            )
-            return
-        with ThreadPoolExecutor(workers) as pool:
-            queue: deque[Future[Batch]] = deque()
-            for step in range(start, stop):
-                queue.append(pool.submit(self.batch, step, size))
-                if len(queue) > ahead:
-                    yield queue.popleft().result()
-            while queue:
-                yield queue.popleft().result()
+        make = batches_from_processes if self.processes else batches_from_threads
+        return make(self, size, start=start, stop=stop, workers=workers, ahead=ahead)
 
 
 def _area(mask: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> float:

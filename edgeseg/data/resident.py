@@ -24,8 +24,8 @@ import numpy as np
 from ..errors import InputError
 from .augment import AugmentConfig
 from .composition import PLACES_CROP, place
-from .folder import Sample
-from .pipeline import Group, Pipeline
+from .folder import Group, Sample
+from .pipeline import Pipeline
 
 # Of the augmentation, what is not made on the device.
 LEFT_OUT = ("paste", "jpeg", "hue", "hue_things", "cutouts")

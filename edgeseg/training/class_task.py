@@ -10,8 +10,8 @@ from typing import Any
 from ..data.class_pipeline import ClassPipeline
 from ..data.dataset import Dataset, Labelled
 from ..data.feature_maps import FeatureMaps
-from ..data.folder import Sample
-from ..data.pipeline import Group, Pipeline
+from ..data.folder import Group, Sample
+from ..data.pipeline import Pipeline
 from ..data.readers import read_dataset
 from ..errors import InputError
 from ..spec import ModelSpec

@@ -8,8 +8,7 @@ from typing import Any
 
 from .. import models
 from ..data.dataset import Colour
-from ..data.folder import Problem, Sample, read_backgrounds, read_pairs
-from ..data.pipeline import Group
+from ..data.folder import Group, Problem, Sample, read_backgrounds, read_pairs
 from ..errors import InputError
 from ..models.overlap_tile import stride_of
 from ..spec import ModelSpec

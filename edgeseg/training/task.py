@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..data.feature_maps import FeatureMaps
-from ..data.folder import Problem, Sample
-from ..data.pipeline import Group, Pipeline
+from ..data.folder import Group, Problem, Sample
+from ..data.pipeline import Pipeline
 from ..errors import InputError
 from ..spec import ModelSpec
 from .config import StageConfig, TrainConfig

@@ -10,8 +10,8 @@ from edgeseg.data import composition
 from edgeseg.data.augment import AugmentConfig
 from edgeseg.data.composition import pasted
 from edgeseg.data.example import Example
-from edgeseg.data.folder import Sample
-from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.data.folder import Group, Sample
+from edgeseg.data.pipeline import Pipeline
 from edgeseg.errors import InputError
 from edgeseg.spec import ModelSpec
 

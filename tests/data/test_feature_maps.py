@@ -9,8 +9,8 @@ import pytest
 from edgeseg.data.augment import AugmentConfig, warp, warp_matrix
 from edgeseg.data.example import Example
 from edgeseg.data.feature_maps import FeatureMaps
-from edgeseg.data.folder import Sample
-from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.data.folder import Group, Sample
+from edgeseg.data.pipeline import Pipeline
 from edgeseg.errors import InputError
 from edgeseg.spec import ModelSpec
 

@@ -10,8 +10,8 @@ from edgeseg.data.augment import AugmentConfig, deform, elastic_maps, warp_matri
 from edgeseg.data.batch import channel_scale
 from edgeseg.data.class_pipeline import BorderConfig, ClassPipeline
 from edgeseg.data.dataset import IGNORE, Labelled
-from edgeseg.data.folder import Sample
-from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.data.folder import Group, Sample
+from edgeseg.data.pipeline import Pipeline
 from edgeseg.data.previous_mask import PreviousMaskConfig, previous_mask
 from edgeseg.data.thin_plate import thin_plate, thin_plate_warp
 from edgeseg.errors import InputError

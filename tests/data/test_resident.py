@@ -8,8 +8,8 @@ import pytest
 
 from edgeseg.data.augment import AugmentConfig
 from edgeseg.data.feature_maps import FeatureMaps
-from edgeseg.data.folder import Sample
-from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.data.folder import Group, Sample
+from edgeseg.data.pipeline import Pipeline
 from edgeseg.data.resident import check, composites, draw_colours, make_plan, make_store
 from edgeseg.errors import InputError
 from edgeseg.spec import ModelSpec

@@ -18,8 +18,8 @@ from edgeseg.converters.int8 import convert_int8
 from rich.console import Console
 
 from edgeseg.data.augment import AugmentConfig, warp
-from edgeseg.data.folder import Sample
-from edgeseg.data.pipeline import Group, Pipeline
+from edgeseg.data.folder import Group, Sample
+from edgeseg.data.pipeline import Pipeline
 from edgeseg.data.resident import Plan, composites, draw_colours, make_plan, make_store, plans
 from edgeseg.errors import InputError
 from edgeseg.spec import ModelSpec

@@ -1,7 +1,8 @@
-"""Batches made in processes: for machines with more cores than one interpreter can feed.
+"""Batches made ahead of their use, by threads or by processes.
 
-Each process makes whole batches into memory that it shares with the one that trains;
-between processes goes no more than a step's number and the names of its images.
+Processes are for machines with more cores than one interpreter can feed. Each makes whole batches
+into memory that it shares with the one that trains; between processes goes no more than a step's
+number and the names of its images.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 import multiprocessing
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import cv2
@@ -54,6 +55,20 @@ class Layout:
             name: np.frombuffer(memory, dtype, int(np.prod(shape)), offset).reshape(shape)
             for name, (shape, dtype, offset) in self.places.items()
         }
+
+
+def batches_from_threads(
+    pipeline: Source, size: int, *, start: int, stop: int, workers: int, ahead: int
+) -> Iterator[Batch]:
+    """Batches `start` to `stop`, in order, made by `workers` threads, `ahead` of their use."""
+    with ThreadPoolExecutor(workers) as pool:
+        queue: deque[Future[Batch]] = deque()
+        for step in range(start, stop):
+            queue.append(pool.submit(pipeline.batch, step, size))
+            if len(queue) > ahead:
+                yield queue.popleft().result()
+        while queue:
+            yield queue.popleft().result()
 
 
 def batches_from_processes(
