@@ -73,7 +73,7 @@ class Supply:
             tensor = feed(tensor, number)
             answers = [teach(np.asarray(tensor))] if teach else []
             if pipeline.knows:
-                answers = [held(answer, batch) for answer in answers]
+                answers = [held(answer, batch.truth, batch.known) for answer in answers]
             asked = (tensor,) if objective.takes_images else ()
             yield batch.names, (tensor, truth, weight, *answers, *features, *asked)
 

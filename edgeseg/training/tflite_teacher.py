@@ -11,7 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..data.batch import Batch
 from ..errors import InputError
 from ..preprocess import resize, to_scores
 from ..runtime.interpreter import Interpreter
@@ -101,10 +100,12 @@ def heard(own: np.ndarray, others: list[np.ndarray], second: SecondOpinionConfig
     return _sigmoid(mine + agreed * (second.share * (theirs - mine) + second.shift))
 
 
-def held(probabilities: np.ndarray, batch: Batch) -> np.ndarray:
-    """Probabilities (N, h, w, 1) with the truth in their place as far as it is `Batch.known`."""
-    assert batch.known is not None
-    return probabilities + batch.known / np.float32(255) * (batch.truth - probabilities)
+def held(probabilities: np.ndarray, truth: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Probabilities with the truth in their place as far as it is known, float32 (N, h, w, 1).
+
+    truth, known: as a batch has them, `Batch.truth` and `Batch.known`.
+    """
+    return probabilities + known / np.float32(255) * (truth - probabilities)
 
 
 def _pool(path: Path, spec: ModelSpec, grid: tuple[int, int]) -> Teach:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from edgeseg.converters.int8 import convert_int8
 
-from edgeseg.data.batch import Batch
 from edgeseg.errors import InputError
 from edgeseg.spec import SPEC_ENTRY, ModelSpec, read_spec
 from edgeseg.training.target_config import SecondOpinionConfig
@@ -73,9 +72,8 @@ def test_a_teacher_of_another_scale_sees_the_same_images(images, write):
 def test_a_teacher_gives_way_to_the_truth_as_far_as_it_is_known():
     answers = np.full((1, 2, 3, 1), 0.8, np.float32)
     known = np.uint8([0, 255, 51, 0, 255, 51]).reshape(1, 2, 3, 1)
-    labels = np.uint8([0, 0, 0, 255, 255, 255]).reshape(1, 2, 3, 1)
-    batch = Batch(np.zeros((1, 2, 3, 3), np.uint8), labels, np.ones(1), ("a",), SPEC, known=known)
-    taught = held(answers, batch)
+    truth = np.float32([0, 0, 0, 1, 1, 1]).reshape(1, 2, 3, 1)
+    taught = held(answers, truth, known)
     assert taught.dtype == np.float32
     np.testing.assert_allclose(taught.ravel(), [0.8, 0.0, 0.64, 0.8, 1.0, 0.84], atol=1e-6)
 
