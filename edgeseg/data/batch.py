@@ -23,6 +23,7 @@ class Batch:
     features: uint8 (N, h", w", C), a published network's where the pipeline has its maps.
     known: uint8 (N, h', w', 1), how far the labels count more than a teacher's answer: 255 where
         a cut-out of a thing was pasted and is seen; None where a pipeline knows nothing better.
+    shift: float32 (N,), added to the log odds that a teacher answers; None for 0 everywhere.
     """
 
     pixels: np.ndarray
@@ -32,6 +33,7 @@ class Batch:
     spec: ModelSpec
     features: np.ndarray | None = None
     known: np.ndarray | None = None
+    shift: np.ndarray | None = None
 
     @functools.cached_property
     def tensor(self) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 
 from .batch import Batch
 
-ARRAYS = ("pixels", "labels", "weight", "features", "known")
+ARRAYS = ("pixels", "labels", "weight", "features", "known", "shift")
 
 
 class Source(Protocol):

@@ -83,6 +83,7 @@ class Group:
     emptiest_of: of so many crops drawn, the one that shows least of what the mask holds is
         taken: surroundings of people, which are none.
     taught: share of a teacher's answer in what a step asks for, the rest being the mask.
+    shift: added to the log odds that a teacher answers.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Group:
     crop: tuple[float, float] | None = None
     emptiest_of: int = 1
     taught: float = 1.0
+    shift: float = 0.0
 
 
 def read_values(path: Path) -> np.ndarray:

@@ -95,6 +95,11 @@ class Pipeline:
         """Whether there is anything that is known better than a teacher knows it."""
         return bool(self.augment.cutouts) or any(group.taught < 1 for group in self.groups)
 
+    @functools.cached_property
+    def shifts(self) -> bool:
+        """Whether any group's masks are wider or tighter than a teacher's."""
+        return any(group.shift for group in self.groups)
+
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """Image uint8 (H, W, 3) BGR and mask uint8 (H, W) of one size."""
         if sample.image in self._cache:
@@ -166,11 +171,11 @@ class Pipeline:
 
     def example(
         self, index: int
-    ) -> tuple[np.ndarray, np.ndarray, float, str, np.ndarray | None, np.ndarray | None]:
+    ) -> tuple[np.ndarray, np.ndarray, float, str, np.ndarray | None, np.ndarray | None, float]:
         """Sample `index` of the run: pixels (h, w, channels), mask (h', w', 1), weight, name.
 
-        Both uint8. And its features, where the pipeline has them, and, as the mask, where it
-        `knows`, how far.
+        Both uint8. And its features, where the pipeline has them; as the mask, where it `knows`,
+        how far; and what is added to a teacher's log odds.
         """
         rng = np.random.default_rng((self.seed, index))
         group, sample = self.draw(rng)
@@ -179,10 +184,10 @@ class Pipeline:
             example = composited(rng, self, example)
         if rng.random() < self.augment.paste:
             example = pasted(rng, self, example)
-        taught = group.taught
+        taught, shift = group.taught, group.shift
         # Only drawn where asked for: other configurations keep their sequence of numbers.
         if self.augment.mosaic and rng.random() < self.augment.mosaic:
-            example, taught = mosaic(rng, self), 1.0
+            example, taught, shift = mosaic(rng, self), 1.0, 0.0
         if self.knows:
             certain = np.full_like(example.mask, round(255 * (1 - taught)))
             example = dataclasses.replace(example, known=certain)
@@ -191,7 +196,8 @@ class Pipeline:
         image = photometric(rng, example.image, self.augment)
         pixels, mask, known = self._pixels(rng, image, example.mask, example.known)
         known = None if known is None else self._on_grid(known)
-        return pixels, self._on_grid(mask), group.weight, sample.name, example.features, known
+        mask = self._on_grid(mask)
+        return pixels, mask, group.weight, sample.name, example.features, known, shift
 
     def _on_grid(self, mask: np.ndarray) -> np.ndarray:
         """A mask (h, w) as the truth is, (h', w', 1)."""
@@ -216,7 +222,7 @@ class Pipeline:
     def batch(self, step: int, size: int) -> Batch:
         """Batch number `step` of `size` examples."""
         examples = [self.example(step * size + i) for i in range(size)]
-        pixels, masks, weight, names, features, known = zip(*examples)
+        pixels, masks, weight, names, features, known, shift = zip(*examples)
         return Batch(
             np.stack(pixels),
             np.stack(masks),
@@ -225,6 +231,7 @@ class Pipeline:
             self.spec,
             None if self.features is None else np.stack(features),
             np.stack(known) if self.knows else None,
+            np.asarray(shift, np.float32) if self.shifts else None,
         )
 
     def batches(

@@ -39,6 +39,7 @@ class ClassTask:
                 "data.cutouts": bool(config.data.cutouts),
                 "labels": any(group.labels for group in config.data.groups),
                 "taught": any(group.taught < 1 for group in config.data.groups),
+                "shift": any(group.shift for group in config.data.groups),
                 "masks = false": not all(group.masks for group in config.data.groups),
                 "model.previous_mask": config.model.previous_mask,
             },

@@ -25,6 +25,8 @@ class GroupConfig:
         taken: a photo of people teaches what stands around them.
     taught: share of a teacher's answer in what `loss.distillation` asks for; the rest is the
         masks', which are followed more closely the lower it is.
+    shift: added to the log odds that a teacher answers, for masks that are drawn wider than the
+        teacher's, or tighter below 0.
     """
 
     folder: str
@@ -36,6 +38,7 @@ class GroupConfig:
     crop: tuple[float, float] | None = None
     emptiest_of: int = 1
     taught: float = 1.0
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         check_least(self, 0, "share", "weight")

@@ -58,11 +58,12 @@ class Objective:
                 f"augment.cutouts: got {config.data.augment.cutouts:g} with {config.teacher} as "
                 "the teacher, expected a .tflite, whose answers are held to what is known of things"
             )
-        if not self._told_by and (groups := [g for g in config.data.groups if g.taught < 1]):
-            raise InputError(
-                f"data.groups: got taught = {groups[0].taught:g} for {groups[0].folder}, expected "
-                "1 without a .tflite as the teacher"
-            )
+        for group in config.data.groups if not self._told_by else ():
+            if group.taught < 1 or group.shift:
+                raise InputError(
+                    f"data.groups: got taught = {group.taught:g} and shift = {group.shift:g} for "
+                    f"{group.folder}, expected 1 and 0 without a .tflite as the teacher"
+                )
         if config.second_opinion.models or config.second_opinion.everywhere:
             classes = len(task.spec(config.stages[0].size).labels)
             check_second_opinion(config.second_opinion, root, self._told_by, classes)

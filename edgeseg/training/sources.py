@@ -46,6 +46,7 @@ def read_groups(
                 crop=group.crop,
                 emptiest_of=group.emptiest_of,
                 taught=group.taught,
+                shift=group.shift,
             )
         )
     return tuple(groups)

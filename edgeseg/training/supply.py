@@ -17,7 +17,7 @@ from .feed import made_ahead
 from .feedback import feeder
 from .objective import Objective
 from .render import make_renderer
-from .tflite_teacher import held
+from .tflite_teacher import held, shifted
 
 
 class Supply:
@@ -72,6 +72,8 @@ class Supply:
         for number, (batch, (tensor, truth, weight, *features)) in enumerate(batches, start):
             tensor = feed(tensor, number)
             answers = [teach(np.asarray(tensor))] if teach else []
+            if pipeline.shifts:
+                answers = [shifted(answer, batch.shift) for answer in answers]
             if pipeline.knows:
                 answers = [held(answer, batch.truth, batch.known) for answer in answers]
             asked = (tensor,) if objective.takes_images else ()

@@ -100,6 +100,15 @@ def heard(own: np.ndarray, others: list[np.ndarray], second: SecondOpinionConfig
     return _sigmoid(mine + agreed * (second.share * (theirs - mine) + second.shift))
 
 
+def shifted(probabilities: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Probabilities with `shift` added to each image's log odds, float32 (N, h, w, 1).
+
+    shift: float32 (N,), as a batch has it. A teacher of photos from several sources answers to
+    all alike, but some are labelled with wide outlines and others with tight ones.
+    """
+    return _sigmoid(_log_odds(probabilities) + shift[:, None, None, None])
+
+
 def held(probabilities: np.ndarray, truth: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Probabilities with the truth in their place as far as it is known, float32 (N, h, w, 1).
 

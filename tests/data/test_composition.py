@@ -275,6 +275,22 @@ def test_a_group_says_how_far_its_masks_are_known(photo, person, cup):
     assert (things.max((1, 2, 3)) > 102).all()
 
 
+def test_a_group_says_how_far_its_teachers_answers_are_shifted(photo, person):
+    groups = (Group("room", (photo("room", 0),)), Group("person", (person,), shift=0.6))
+    pipeline = Pipeline(groups, (), SPEC, augment=dataclasses.replace(STILL, mosaic=0.4))
+    batch = pipeline.batch(0, 60)
+    assert batch.shift.dtype == np.float32
+    assert set(batch.shift) == {0, np.float32(0.6)}
+    # None where four meet, of which each may be of another group.
+    alone = batch.shift > 0
+    assert {name for name, one in zip(batch.names, alone) if one} == {"person"}
+    assert (batch.labels[alone].max((1, 2, 3)) == 255).all()
+    assert (batch.shift > 0).mean() == pytest.approx(0.5 * 0.6, abs=0.15)
+    (same,) = dataclasses.replace(pipeline, processes=True).batches(60, start=0, stop=1, workers=1)
+    np.testing.assert_array_equal(same.shift, batch.shift)
+    assert Pipeline(groups[:1], (), SPEC, augment=STILL).batch(0, 4).shift is None
+
+
 def test_pictures_without_things_are_as_they_were(person, cup):
     groups = (Group("g", (person,)),)
     plain, pasting = (

@@ -200,6 +200,14 @@ def test_a_teacher_is_held_to_what_is_known_of_things(config, tmp_path):
     things = pipeline.batch(0, stage.batch).known
     assert (things == 255).any()
     np.testing.assert_allclose(answers, 0.88 * (1 - things / 255), atol=0.01)
+    # A group's own shift of the answer, which pasted things are held against, too.
+    groups = tuple(dataclasses.replace(group, shift=-2.0) for group in config.data.groups)
+    data = dataclasses.replace(config.data, groups=groups)
+    trainer = Trainer(dataclasses.replace(taught, data=data), tmp_path / "even", root=tmp_path)
+    pipeline = trainer.task.pipeline(stage, model)
+    steps = trainer.supply.steps(pipeline, model, trainer.objective, stage.batch, start=0, stop=1)
+    ((_, (_, _, _, answers)),) = steps
+    np.testing.assert_allclose(answers, 0.5 * (1 - things / 255), atol=0.01)
     network.save(tmp_path / "teacher.keras")
     by_network = dataclasses.replace(taught, teacher="teacher.keras")
     with pytest.raises(InputError, match=r"cutouts: got 1 with teacher.keras .* a \.tflite"):
@@ -207,11 +215,15 @@ def test_a_teacher_is_held_to_what_is_known_of_things(config, tmp_path):
 
 
 def test_masks_are_known_beside_a_tflite_alone(config, tmp_path):
-    group = dataclasses.replace(config.data.groups[0], taught=0.5)
     augment = dataclasses.replace(config.data.augment, cutouts=0.0)
-    data = dataclasses.replace(config.data, groups=(group,), cutouts="", augment=augment)
-    with pytest.raises(InputError, match=r"taught = 0\.5 for train, expected 1 without a \.tflite"):
-        Trainer(dataclasses.replace(config, data=data), tmp_path / "run", root=tmp_path)
+    for change, got in (
+        ({"taught": 0.5}, r"taught = 0\.5 and shift = 0"),
+        ({"shift": -0.5}, r"taught = 1 and shift = -0\.5"),
+    ):
+        group = dataclasses.replace(config.data.groups[0], **change)
+        data = dataclasses.replace(config.data, groups=(group,), cutouts="", augment=augment)
+        with pytest.raises(InputError, match=f"{got} for train, expected 1 and 0 without a"):
+            Trainer(dataclasses.replace(config, data=data), tmp_path / "run", root=tmp_path)
 
 
 def test_the_command_reads_published_weights(config, tmp_path):

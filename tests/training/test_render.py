@@ -194,9 +194,10 @@ def test_what_a_device_does_not_make_is_refused(samples, name):
 
 def test_what_a_device_does_not_know_is_refused(samples):
     pipeline = pipeline_of(samples)
-    groups = (dataclasses.replace(pipeline.groups[0], taught=0.5),)
-    with pytest.raises(InputError, match=r"data\.resident: got it with a group's taught below 1"):
-        make_store(dataclasses.replace(pipeline, groups=groups), 96, workers=1)
+    for change in ({"taught": 0.5}, {"shift": -0.5}):
+        groups = (dataclasses.replace(pipeline.groups[0], **change),)
+        with pytest.raises(InputError, match=r"data\.resident: got it with a group's taught or"):
+            make_store(dataclasses.replace(pipeline, groups=groups), 96, workers=1)
 
 
 def test_more_photos_than_fit_are_refused(samples):

@@ -100,6 +100,7 @@ BINARY_ALONE = {
     "model.previous_mask": {"model": {"previous_mask": True}},
     "labels": {"data": {"groups": [{"folder": "train", "labels": "x"}]}},
     "taught": {"data": {"groups": [{"folder": "train", "taught": 0.5}]}},
+    "shift": {"data": {"groups": [{"folder": "train", "shift": 0.5}]}},
     "masks = false": {"data": {"groups": [{"folder": "train", "masks": False}]}},
 }
 CLASSES_ALONE = {

@@ -20,6 +20,7 @@ from edgeseg.training.tflite_teacher import (
     check_second_opinion,
     heard,
     held,
+    shifted,
     tflite_teacher,
 )
 
@@ -76,6 +77,14 @@ def test_a_teacher_gives_way_to_the_truth_as_far_as_it_is_known():
     taught = held(answers, truth, known)
     assert taught.dtype == np.float32
     np.testing.assert_allclose(taught.ravel(), [0.8, 0.0, 0.64, 0.8, 1.0, 0.84], atol=1e-6)
+
+
+def test_an_answer_is_shifted_by_what_its_image_asks_for():
+    answers = np.stack([np.full((2, 2, 1), p, np.float32) for p in (0.2, 0.2, 1.0)])
+    found = shifted(answers, np.float32([0.0, np.log(4.0), -1.0]))
+    assert found.dtype == np.float32
+    # Odds of a quarter become those of one; what is certain stays a number.
+    np.testing.assert_allclose(found[:, 0, 0, 0], [0.2, 0.5, 1 / (1 + np.exp(1) / 999)], rtol=1e-5)
 
 
 def test_a_second_opinion_counts_where_both_find_people():
