@@ -163,7 +163,7 @@ def refit(features: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _whole_network(keras: Any, config: TrainConfig, values: dict, weights: Path) -> Any:
     """The network that `weights` are of: with the bottlenecks as wide as they have them."""
-    shapes = [v.shape[-2:] for k, v in values.items() if k.endswith("_expand/kernel")]
+    shapes = [values[f"{block}_expand/kernel"].shape[-2:] for block in _bottleneck_names(values)]
     # Channels inside are rounded to multiples of 4: what rounds to all of them is in between.
     least = max(((width - 2) / c for c, width in shapes), default=0.0)
     most = min(((width + 2) / c for c, width in shapes), default=0.0)
@@ -180,10 +180,9 @@ def _whole_network(keras: Any, config: TrainConfig, values: dict, weights: Path)
 
 def _kept_channels(network: Any, values: dict, weights: Path) -> dict[str, int]:
     """How many channels each bottleneck keeps, by its name, such as "block03"."""
+    named = named_variables(network)
     widths = {
-        name.removesuffix("_expand/kernel"): int(variable.shape[-1])
-        for name, variable in named_variables(network).items()
-        if name.startswith("block") and name.endswith("_expand/kernel")
+        block: int(named[f"{block}_expand/kernel"].shape[-1]) for block in _bottleneck_names(named)
     }
     for block, width in widths.items():
         found = values[f"{block}_expand/kernel"].shape[-1]
@@ -193,6 +192,16 @@ def _kept_channels(network: Any, values: dict, weights: Path) -> dict[str, int]:
                 f"{width} of the configuration; set a smaller model.options.expansion there"
             )
     return widths
+
+
+def _bottleneck_names(names: Iterable[str]) -> list[str]:
+    """Blocks such as "block03" that expand to channels which meet behind them alone.
+
+    names: of a network's weights. Fused bottlenecks, whose convolution is dense, are none.
+    """
+    there = set(names)
+    blocks = sorted(n.split("_")[0] for n in there if n.endswith("_expand/kernel"))
+    return [b for b in blocks if b.startswith("block") and f"{b}_depthwise/kernel" in there]
 
 
 def _readers(network: Any, blocks: Iterable[str]) -> dict[str, str]:

@@ -119,6 +119,22 @@ def test_bottlenecks_between_two_whole_widths_are_thinned_to_and_from(config, tm
         assert len(set_weights(network(there, batch_norm=False), thinned)) == len(thinned)
 
 
+def test_fused_bottlenecks_stay_as_they_are(config, tmp_path):
+    loaded = load_config(config)
+    options = {"encoder": "fused", "expansion": 3}
+    model = dataclasses.replace(loaded.model, options=options)
+    there = dataclasses.replace(loaded, model=model)
+    wide = get_weights(network(there, expansion=6))
+    np.savez(tmp_path / "wide.npz", **wide)
+    thinned = thin(there, tmp_path / "wide.npz", root=tmp_path, console=QUIET)
+    assert len(set_weights(network(there), thinned)) == len(thinned)
+    narrower = {name.split("_")[0] for name in thinned if thinned[name].shape != wide[name].shape}
+    # The decoder has the last one's own projection.
+    assert narrower == {"block06", "block13", "block14", "block16", "decoder32"}
+    for name in ("entry8_expand/kernel", "block09_expand/kernel"):
+        np.testing.assert_array_equal(thinned[name], wide[name])
+
+
 def test_weights_that_are_no_wider_or_not_whole_are_refused(config, tmp_path):
     loaded = load_config(config)
     values = fold(get_weights(network(loaded)))
