@@ -96,7 +96,7 @@ def check(pipeline: Pipeline) -> None:
     for name in LEFT_OUT:
         if value := getattr(pipeline.augment, name):
             raise InputError(f"augment.{name}: got {value} with data.resident, expected 0")
-    if any(group.taught < 1 or group.shift for group in pipeline.groups):
+    if pipeline.knows or pipeline.shifts:
         raise InputError("data.resident: got it with a group's taught or shift, expected neither")
     if pipeline.features is not None or pipeline.spec.previous_mask:
         raise InputError(

@@ -222,7 +222,8 @@ def test_masks_are_known_beside_a_tflite_alone(config, tmp_path):
     ):
         group = dataclasses.replace(config.data.groups[0], **change)
         data = dataclasses.replace(config.data, groups=(group,), cutouts="", augment=augment)
-        with pytest.raises(InputError, match=f"{got} for train, expected 1 and 0 without a"):
+        expected = rf"{got} for train, expected 1 and 0 without a \.tflite"
+        with pytest.raises(InputError, match=expected):
             Trainer(dataclasses.replace(config, data=data), tmp_path / "run", root=tmp_path)
 
 
