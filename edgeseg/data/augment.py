@@ -22,6 +22,9 @@ class AugmentConfig:
     spin: share of photos that are turned by any angle, for people who are not upright;
     mosaic: share of images that are four photos at half the size, for small people and
         for things beside them (Bochkovskiy et al. 2020, YOLOv4);
+    mixup: share of images through which another photo shines, at up to half (Zhang et al. 2018,
+        "mixup"): pictures that no network knows by heart, of which a teacher says what they show
+        (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent");
     hue: share of photos with a mask whose hues are turned by any angle; hue_things: of
         photos without a person, behind composites too: a thing in the colours of skin is
         still none. Some of the others should be, or odd colours alone would say "nobody";
@@ -67,6 +70,7 @@ class AugmentConfig:
     cutouts_before: float = 0.5
     paste: float = 0.1
     mosaic: float = 0.0
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
         check_range(self, "crop")
@@ -75,7 +79,7 @@ class AugmentConfig:
         check_share(self, "flip", "flip_vertical", "spin", "hue", "hue_things", "low_light")
         check_share(self, "noise", "blur", "jpeg", "grey", "contrast", "colour", "saturation")
         check_share(self, "composite", "things", "cutouts", "cutouts_before")
-        check_share(self, "paste", "mosaic")
+        check_share(self, "paste", "mosaic", "mixup")
 
 
 def warp_matrix(

@@ -43,7 +43,14 @@ class ClassPipeline(Pipeline):
 
     margin: tuple[int, int] = (0, 0)
     border: BorderConfig = BorderConfig()
-    without_effect: ClassVar[tuple[str, ...]] = ("hue", "hue_things", "things", "cutouts", "mosaic")
+    without_effect: ClassVar[tuple[str, ...]] = (
+        "hue",
+        "hue_things",
+        "things",
+        "cutouts",
+        "mosaic",
+        "mixup",
+    )
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """Image uint8 (H, W, 3) BGR and class ids uint8 (H, W)."""

@@ -1,4 +1,4 @@
-"""Pictures of several photos: people put onto other places, pasted beside others, things, mosaics.
+"""Pictures of several photos: people put onto places or beside others, things, mosaics, mixtures.
 
 Each takes the generator that it draws from and the pipeline whose photos and options it uses.
 """
@@ -24,6 +24,7 @@ PLACES_CROP = (0.5, 1.1)  # of what is behind a composite
 PASTED_CROP = (0.9, 2.2)  # of who is pasted: mostly smaller than in the photo
 CUTOUTS_CROP = (0.6, 1.8)  # of things that are pasted
 MOST_CUTOUTS = 3
+MOST_MIXED = 0.5  # of a photo that shines through another
 LEAST_LEFT = 0.6  # of somebody behind a thing
 
 
@@ -77,6 +78,13 @@ def with_cutouts(rng: np.random.Generator, pipeline: Pipeline, example: Example)
 def _without(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
     """What is left of a mask where another one is before it, all uint8 (h, w)."""
     return cv2.multiply(mask, cv2.bitwise_not(other), scale=1 / 255)
+
+
+def mixed(rng: np.random.Generator, pipeline: Pipeline, example: Example) -> Example:
+    """The example with another photo shining through, their masks in the same shares."""
+    group, sample = pipeline.draw(rng)
+    other = pipeline.warped(rng, sample, group.crop, emptiest_of=group.emptiest_of)
+    return example.mixed(other, float(rng.uniform(0, MOST_MIXED)))
 
 
 def mosaic(rng: np.random.Generator, pipeline: Pipeline) -> Example:

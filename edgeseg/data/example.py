@@ -41,6 +41,18 @@ class Example:
             features = np.rint(mixed).astype(np.uint8)
         return Example(blend(self.image, behind.image, self.mask), mask, features)
 
+    def mixed(self, other: Example, share: float) -> Example:
+        """With `share` of another one shining through: image, mask and features."""
+        features = None
+        if self.features is not None and other.features is not None:
+            features = _weighted(self.features, other.features, share)
+        image = _weighted(self.image, other.image, share)
+        return Example(image, _weighted(self.mask, other.mask, share), features)
+
+
+def _weighted(mine: np.ndarray, theirs: np.ndarray, share: float) -> np.ndarray:
+    return np.rint(mine * np.float32(1 - share) + theirs * np.float32(share)).astype(np.uint8)
+
 
 def joined(examples: Sequence[Example], *, axis: int) -> Example:
     """Side by side along an axis: 0 is downwards, 1 to the right."""

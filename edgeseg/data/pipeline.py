@@ -21,7 +21,7 @@ from ..spec import ModelSpec
 from .augment import AugmentConfig, photometric, turn_hue, warp, warp_matrix
 from .batch import Batch
 from .batch_workers import batches_from_processes, batches_from_threads
-from .composition import composited, mosaic, pasted, with_cutouts
+from .composition import composited, mixed, mosaic, pasted, with_cutouts
 from .example import Example
 from .feature_maps import FeatureMaps
 from .folder import Group, Sample
@@ -188,6 +188,8 @@ class Pipeline:
         # Only drawn where asked for: other configurations keep their sequence of numbers.
         if self.augment.mosaic and rng.random() < self.augment.mosaic:
             example, taught, shift = mosaic(rng, self), 1.0, 0.0
+        elif self.augment.mixup and rng.random() < self.augment.mixup:
+            example, taught, shift = mixed(rng, self, example), 1.0, 0.0
         if self.knows:
             certain = np.full_like(example.mask, round(255 * (1 - taught)))
             example = dataclasses.replace(example, known=certain)

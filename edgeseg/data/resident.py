@@ -28,7 +28,7 @@ from .folder import Group, Sample
 from .pipeline import Pipeline
 
 # Of the augmentation, what is not made on the device.
-LEFT_OUT = ("paste", "jpeg", "hue", "hue_things", "cutouts")
+LEFT_OUT = ("paste", "jpeg", "hue", "hue_things", "cutouts", "mixup")
 MOST = 2**31 - 1  # pixels: a place in the store is an int32
 
 

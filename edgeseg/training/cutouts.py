@@ -4,8 +4,9 @@ People who are put onto backgrounds teach a network that what stands out is some
 to be pasted as well: animals, furniture, vehicles, whatever a published DeepLab tells from the
 background and from people. It says where, coarsely; GrabCut (Rother et al. 2004) draws the border.
 Photos without a person, backgrounds and what is beside people in the others are looked through.
+With `--clothes` what people wear in the photos of a family is a thing, too (`clothes`).
 
-    python -m edgeseg.training.cutouts CONFIG WEIGHTS.npz
+    python -m edgeseg.training.cutouts CONFIG WEIGHTS.npz --clothes ccp
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from ..preprocess import resize
 from ..runtime.console import exit_code_of
 from .binary_task import BinaryTask
 from .checking import check_files
+from .clothes import clothes_of
 from .config import TrainConfig
 from .config_file import load_config
 from .feed import made_ahead
@@ -53,6 +55,7 @@ LEAST, MOST = 0.02, 0.75
 AGREED = 0.45
 AROUND_PEOPLE = 15  # pixels in which what touches people, or is held by them, is left out
 ROUNDS = 3  # of GrabCut
+CLOTHES_SEED = 1  # of where clothes are cut off
 REACH = 1.0  # of its picture to each side of a thing's middle, times its longer side
 
 
@@ -117,14 +120,31 @@ def surroundings(alpha: np.ndarray) -> tuple[slice, slice]:
     )
 
 
-def write_cutouts(samples: Sequence[Sample], model: Any, folder: Path, *, console: Console) -> int:
+def write_cutouts(
+    samples: Sequence[Sample], model: Any, folder: Path, *, clothes: str = "", console: Console
+) -> int:
     """Write what is around things to `folder`/images and their masks to `folder`/masks.
 
-    model: from `deeplab_scores`. The folder appears when all are there. Returns how many.
-    Raises InputError where it exists, or where there is no thing in any photo.
+    model: from `deeplab_scores`. clothes: family of photos whose clothes are things, "" for none.
+    The folder appears when all are there. Returns how many.
+    Raises InputError where it exists, where there is no thing in any photo, or no photo of
+    people of the family.
     """
     refuse_existing(folder)
+    worn = [s for s in samples if clothes and s.family == clothes and s.mask is not None]
+    if clothes and not worn:
+        raise InputError(
+            f"clothes: got no photo of people of a family {clothes!r}, expected one of "
+            f"{', '.join(sorted({s.family for s in samples if s.mask is not None}))}"
+        )
     size, found = model.input_shape[1], 0
+    rng = np.random.default_rng(CLOTHES_SEED)
+
+    def write(sample: Sample, image: np.ndarray, alpha: np.ndarray) -> None:
+        # Photos of two folders may have one name.
+        name, window = f"{found:05d}-{sample.name}.png", surroundings(alpha)
+        write_pixels(beside / "images" / name, image[window])
+        write_pixels(beside / "masks" / name, alpha[window])
 
     def read(part: Sequence[Sample]) -> tuple[list[np.ndarray], np.ndarray]:
         images = [sample.read_image() for sample in part]
@@ -143,25 +163,37 @@ def write_cutouts(samples: Sequence[Sample], model: Any, folder: Path, *, consol
     ):
         for place in ("images", "masks"):
             (beside / place).mkdir()
-        task = progress.add_task("cut-outs", total=len(samples))
+        task = progress.add_task("cut-outs", total=len(samples) + len(worn))
         for part, (images, tensor) in made_ahead(iter(parts), read):
             scores = np.asarray(model.predict_on_batch(tensor), np.float32)
             alphas = pool.map(cut, part, images, scores)
             for sample, image, alpha in zip(part, images, alphas):
                 if alpha is not None:
-                    # Photos of two folders may have one name.
-                    name, window = f"{found:05d}-{sample.name}.png", surroundings(alpha)
-                    write_pixels(beside / "images" / name, image[window])
-                    write_pixels(beside / "masks" / name, alpha[window])
+                    write(sample, image, alpha)
                     found += 1
             progress.advance(task, len(part))
+        for sample in worn:
+            image = sample.read_image()
+            alpha = clothes_of(rng, image, resize(sample.read_mask(), *image.shape[1::-1]))
+            if alpha is not None:
+                write(sample, image, alpha)
+                found += 1
+            progress.advance(task)
         if not found:
             shutil.rmtree(beside)
             raise InputError(f"data: got no thing in any of {len(samples)} photos, expected some")
     return found
 
 
-def main(config: TrainConfig, weights: Path, *, root: Path, size: int, console: Console) -> int:
+def main(
+    config: TrainConfig,
+    weights: Path,
+    *,
+    root: Path,
+    size: int,
+    clothes: str = "",
+    console: Console,
+) -> int:
     """Write the cut-outs that `config` names; returns the exit code."""
     data = config.data
     if not data.cutouts:
@@ -175,7 +207,7 @@ def main(config: TrainConfig, weights: Path, *, root: Path, size: int, console: 
     samples = task.trained()
     model = deeplab_scores(keras=keras, size=size)
     load_weights(model, weights)
-    count = write_cutouts(samples, model, folder, console=console)
+    count = write_cutouts(samples, model, folder, clothes=clothes, console=console)
     console.print(f"{folder}: {count} things of {len(samples)} photos")
     return 0
 
@@ -184,13 +216,18 @@ def _command(
     config: Path = typer.Argument(..., help="Training configuration with data.cutouts."),  # noqa: B008
     weights: Path = typer.Argument(..., help="The published DeepLab's weights, width 1.0."),  # noqa: B008
     size: int = typer.Option(SIZE, help="Side of DeepLab's input, 16 n + 1 pixels."),
+    clothes: str = typer.Option(
+        "", help="Family of photos of people who stand, as ccp: their clothes are things."
+    ),
 ) -> None:
     console = Console(stderr=True)
 
     def run() -> int:
         check_deeplab_size(size)
         loaded = load_config(config)
-        return main(loaded, weights, root=config.parent, size=size, console=console)
+        return main(
+            loaded, weights, root=config.parent, size=size, clothes=clothes, console=console
+        )
 
     raise typer.Exit(exit_code_of(run))
 

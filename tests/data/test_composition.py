@@ -184,6 +184,52 @@ def test_a_photo_of_a_mosaic_is_seen_whole_at_half_its_size(photo):
     assert steps[steps > 0].mean() == pytest.approx(2 * 240 / 95, abs=0.1)
 
 
+def test_a_photo_shines_through_another_up_to_a_half_and_so_does_its_mask(photo, person):
+    room = photo("room", 0)
+    images, masks = batch_of([person, room], 400, mixup=1.0)
+    first, second = images[..., 2], masks  # blue everywhere of one photo, and its masked square
+    blue = first[:, 0, 0] / 255
+    # Person with person, room with room, and each with the other, in shares of 0 to 0.5.
+    assert (blue == 1).mean() == pytest.approx(0.25, abs=0.07)
+    assert (blue == 0).mean() == pytest.approx(0.25, abs=0.07)
+    shares = blue[(blue > 0) & (blue < 1)]
+    assert ((shares > 0.5).mean()) == pytest.approx(0.5, abs=0.12)
+    counts = np.histogram(shares, 4, (0, 1))[0]
+    assert counts.min() > 0.6 * counts.max()
+    assert np.abs(second[:, 30, 48] / 255 - blue).max() < 0.01
+    assert not second[:, 0, 0].any()
+
+
+def test_features_are_mixed_as_their_photos_are():
+    mine, theirs = (
+        Example(*(np.full((4, 6, *of), value, np.uint8) for of in ((3,), (), (2,))))
+        for value in (200, 41)
+    )
+    mixed = mine.mixed(theirs, 0.25)
+    for part in (mixed.image, mixed.mask, mixed.features):
+        assert part.dtype == np.uint8
+        assert (part == round(0.75 * 200 + 0.25 * 41)).all()
+    alone = dataclasses.replace(mine, features=None)
+    assert alone.mixed(theirs, 0.25).features is None
+
+
+def test_photos_shine_through_others_as_often_as_asked_for(photo, person):
+    groups = (Group("dark", (photo("dark", 0),)), Group("person", (person,), taught=0.6, shift=0.5))
+    augment = dataclasses.replace(STILL, mixup=0.4)
+    pipeline = Pipeline(groups, (), SPEC, output_stride=1, seed=3, augment=augment)
+    batch = pipeline.batch(0, 400)
+    blue = batch.pixels[:, 0, 0, 2] / 255
+    assert ((blue > 0) & (blue < 1)).mean() == pytest.approx(0.4 * 0.5, abs=0.06)
+    # What a mixture shows only a teacher knows, as that of two groups it is not shifted.
+    assert set(batch.known.max((1, 2, 3))[(blue > 0) & (blue < 1)]) == {0}
+    assert set(batch.shift[(blue > 0) & (blue < 1)]) == {0}
+    assert (batch.shift > 0).mean() == pytest.approx(0.5 * 0.6, abs=0.07)
+    plain = dataclasses.replace(pipeline, augment=STILL).batch(0, 400)
+    same = [i for i in range(400) if batch.shift[i] or blue[i] == 0]
+    assert len(same) > 200
+    np.testing.assert_array_equal(batch.labels[same], plain.labels[same])
+
+
 @pytest.fixture
 def cup(photo):
     """A red square in the middle of a green photo, which is masked."""

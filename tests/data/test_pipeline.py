@@ -288,6 +288,7 @@ def test_hues_are_turned_where_asked_for(samples, tmp_path):
         (class_pipeline, "things"),
         (class_pipeline, "cutouts"),
         (class_pipeline, "mosaic"),
+        (class_pipeline, "mixup"),
     ],
 )
 def test_what_has_no_effect_on_the_samples_is_refused(samples, make, name):

@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import dataclasses
+import shutil
 
 import cv2
 import keras
@@ -19,6 +20,7 @@ from edgeseg.metrics import iou
 from edgeseg.models.deeplab import deeplab_scores
 from edgeseg.models.weights import get_weights, load_weights, save_arrays
 from edgeseg.spec import ModelSpec
+from edgeseg.training import cutouts
 from edgeseg.training.config import LossConfig, TrainConfig
 from edgeseg.training.config_file import build
 from edgeseg.training.cutouts import cut_out, main, surroundings, things_of, write_cutouts
@@ -178,6 +180,32 @@ def test_what_is_written_is_trained_on(config, tmp_path, ball):
     with pytest.raises(InputError, match="got no thing in any of 1 photos"):
         write_cutouts(samples[-1:], reds(), tmp_path / "none", console=QUIET)
     assert not (tmp_path / "none.part").exists()
+
+
+def test_clothes_of_a_family_are_things_too(config, tmp_path, ball, monkeypatch):
+    before = dataclasses.replace(config, data=dataclasses.replace(config.data, cutouts=""))
+    samples = make_task(before, tmp_path).trained()
+    worn = samples[1]
+    assert worn.name == "1"
+
+    def clothes(rng, image, mask):
+        np.testing.assert_array_equal(mask, worn.read_mask())
+        np.testing.assert_array_equal(image, worn.read_image())
+        return 255 * ball[1].astype(np.uint8)
+
+    monkeypatch.setattr(cutouts, "clothes_of", clothes)
+    with pytest.raises(InputError, match=r"no photo of people of a family 'ccp', expected one of"):
+        write_cutouts(samples, reds(), tmp_path / "balls", clothes="ccp", console=QUIET)
+    assert not list(tmp_path.glob("balls*"))
+    shutil.copy(worn.image, tmp_path / "ccp_1.png")
+    samples[1] = dataclasses.replace(worn, image=tmp_path / "ccp_1.png")
+    assert write_cutouts(samples, reds(), tmp_path / "balls", clothes="ccp", console=QUIET) == 4
+    added = Sample(*(tmp_path / "balls" / at / "00003-ccp_1.png" for at in ("images", "masks")))
+    window = surroundings(255 * ball[1].astype(np.uint8))
+    np.testing.assert_array_equal(added.read_image(), worn.read_image()[window])
+    np.testing.assert_array_equal(added.read_mask() > 0, ball[1][window])
+    # Without any thing but them they are enough.
+    assert write_cutouts(samples[1:2], reds(), tmp_path / "two", clothes="ccp", console=QUIET) == 2
 
 
 def test_a_teacher_is_held_to_what_is_known_of_things(config, tmp_path):

@@ -184,7 +184,7 @@ def test_plans_are_a_function_of_seed_and_step(samples):
     assert first.names == again.names
 
 
-@pytest.mark.parametrize("name", ["paste", "jpeg", "hue", "hue_things", "cutouts"])
+@pytest.mark.parametrize("name", ["paste", "jpeg", "hue", "hue_things", "cutouts", "mixup"])
 def test_what_a_device_does_not_make_is_refused(samples, name):
     augment = dataclasses.replace(PLAIN, **{name: 0.2})
     pipeline = pipeline_of(samples, augment, cutouts=samples[:1])
