@@ -20,6 +20,7 @@ from edgeseg.data.folder import read_pairs
 from edgeseg.errors import InputError
 from edgeseg.file_names import opencv_name
 from edgeseg.output import new_folder
+from edgeseg.regions import largest_region
 from edgeseg.runtime.console import exit_code_of
 
 # Of the height of somebody who is at least twice as high as wide, and of anybody else.
@@ -36,16 +37,13 @@ def close_window(mask: np.ndarray) -> tuple[slice, slice] | None:
     mask: uint8 (H, W), foreground from 128 on. None where they would be less than 64 pixels high or
     wide, or less than a quarter of the window is foreground.
     """
-    truth = np.asarray(mask >= 128, np.uint8)
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(truth)
-    if count < 2:
+    truth = np.asarray(mask >= 128)
+    largest = largest_region(truth)
+    if largest is None:
         return None
-    largest = 1 + int(np.argmax(boxes[1:, cv2.CC_STAT_AREA]))
-    top, width, height = boxes[
-        largest, [cv2.CC_STAT_TOP, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]
-    ].tolist()
+    _, top, width, height = cv2.boundingRect(largest.view(np.uint8))
     seen = round(height * (STANDING if height >= 2 * width else OTHERS))
-    columns = np.flatnonzero((labels[top : top + seen] == largest).any(axis=0))
+    columns = np.flatnonzero(largest[top : top + seen].any(axis=0))
     rows = slice(max(0, top - round(HEADROOM * seen)), top + seen)
     middle, half = (columns[0] + columns[-1]) / 2, WIDTH * (rows.stop - rows.start) / 2
     across = slice(max(0, round(middle - half)), min(truth.shape[1], round(middle + half)))

@@ -22,9 +22,10 @@ class AugmentConfig:
     spin: share of photos that are turned by any angle, for people who are not upright;
     mosaic: share of images that are four photos at half the size, for small people and
         for things beside them (Bochkovskiy et al. 2020, YOLOv4);
-    mixup: share of images through which another photo shines, at up to half (Zhang et al. 2018,
-        "mixup"): pictures that no network knows by heart, of which a teacher says what they show
-        (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent");
+    mixup: share of images, mosaics apart, through which another photo shines, at up to half
+        (Zhang et al. 2018, "mixup"): pictures that no network knows by heart, of which a teacher
+        says what they show (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient
+        and consistent");
     hue: share of photos with a mask whose hues are turned by any angle; hue_things: of
         photos without a person, behind composites too: a thing in the colours of skin is
         still none. Some of the others should be, or odd colours alone would say "nobody";
@@ -39,8 +40,8 @@ class AugmentConfig:
     elastic_grid: pixels; along a side of n of them n // elastic_grid + 2 points are moved, so
         that U-Net's 3 by 3 over 572x572 is an elastic_grid of 300.
 
-    Samples with a mask take no `elastic`, those with classes neither hues, things, cut-outs nor
-    mosaics; a pipeline refuses them. `composite` and `paste` are for masks as well.
+    Samples with a mask take no `elastic`, those with classes neither hues, things, cut-outs,
+    mosaics nor mixtures; a pipeline refuses them. `composite` and `paste` are for masks as well.
     """
 
     crop: tuple[float, float] = (0.35, 1.3)

@@ -37,21 +37,22 @@ class Example:
         if self.features is not None and behind.features is not None:
             rows, columns = self.features.shape[:2]
             alpha = resize(self.mask, columns, rows)[..., np.newaxis] / np.float32(255)
-            mixed = self.features * alpha + behind.features * (1 - alpha)
-            features = np.rint(mixed).astype(np.uint8)
+            features = _weighted(self.features, behind.features, alpha)
         return Example(blend(self.image, behind.image, self.mask), mask, features)
 
     def mixed(self, other: Example, share: float) -> Example:
         """With `share` of another one shining through: image, mask and features."""
         features = None
         if self.features is not None and other.features is not None:
-            features = _weighted(self.features, other.features, share)
-        image = _weighted(self.image, other.image, share)
-        return Example(image, _weighted(self.mask, other.mask, share), features)
+            features = _weighted(self.features, other.features, np.float32(1 - share))
+        image = _weighted(self.image, other.image, np.float32(1 - share))
+        mask = _weighted(self.mask, other.mask, np.float32(1 - share))
+        return Example(image, mask, features)
 
 
-def _weighted(mine: np.ndarray, theirs: np.ndarray, share: float) -> np.ndarray:
-    return np.rint(mine * np.float32(1 - share) + theirs * np.float32(share)).astype(np.uint8)
+def _weighted(mine: np.ndarray, theirs: np.ndarray, weight: np.ndarray | np.float32) -> np.ndarray:
+    """So much of mine and the rest of theirs, both uint8, rounded."""
+    return np.rint(mine * weight + theirs * (1 - weight)).astype(np.uint8)
 
 
 def joined(examples: Sequence[Example], *, axis: int) -> Example:

@@ -1,13 +1,17 @@
 """Clothes without whoever wears them, out of photos of people who stand: for `augment.cutouts`.
 
-A coat over a chair is nobody, but where all clothes of the training photos are worn, a coat is all
-it takes. So what people wear between neck and hips is cut out, without heads, hands and legs.
+A coat over a chair is nobody, but where the clothes of the training photos are worn, a coat is
+all it takes. So what people wear between neck and hips is cut out, without heads, hands and legs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
+
+from ..regions import largest_region
 
 # Who stands upright and is shown whole: their height is so many times their width, and pixels.
 UPRIGHT, TALL = 1.6, 150
@@ -33,7 +37,7 @@ def clothes_of(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) ->
     image: uint8 (H, W, 3) BGR. mask: uint8 (H, W) of people, of whom the largest is taken.
     None where nobody stands there upright and whole, or too little is left.
     """
-    body = _largest(mask > 127)
+    body = largest_region(mask > 127)
     if body is None:
         return None
     left, top, width, height = cv2.boundingRect(body.view(np.uint8))
@@ -54,7 +58,7 @@ def clothes_of(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) ->
     worn[:neck] = False
     worn &= np.arange(mask.shape[0])[:, np.newaxis] < bent
     opened = cv2.morphologyEx(worn.view(np.uint8), cv2.MORPH_OPEN, np.ones((OPENED, OPENED)))
-    alone = _largest(opened > 0)
+    alone = largest_region(opened > 0)
     if alone is None:
         return None
     clothes = cv2.morphologyEx(alone.view(np.uint8), cv2.MORPH_CLOSE, np.ones((CLOSED, CLOSED)))
@@ -63,8 +67,11 @@ def clothes_of(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) ->
     return cv2.GaussianBlur(clothes * np.uint8(255), (0, 0), 0.8)
 
 
-def _neck(widths, row) -> int:
-    """The first row below the head that is as wide as shoulders."""
+def _neck(widths: np.ndarray, row: Callable[[float], int]) -> int:
+    """The first row below the head that is as wide as shoulders.
+
+    widths: pixels of the body in each row. row: which one is so far down the body.
+    """
     head = np.median(widths[row(HEAD[0]) : row(HEAD[1])])
     shoulders = np.flatnonzero(widths[row(NECK[0]) : row(NECK[1])] > SHOULDERS * head)
     return row(NECK[0]) + int(shoulders[0]) if shoulders.size else row(NO_NECK)
@@ -76,11 +83,3 @@ def _skin(image: np.ndarray) -> np.ndarray:
     red, blue = colours[..., 1], colours[..., 2]
     skin = (red > SKIN_RED[0]) & (red < SKIN_RED[1]) & (blue > SKIN_BLUE[0]) & (blue < SKIN_BLUE[1])
     return cv2.dilate(skin.view(np.uint8), np.ones((3, 3))).astype(bool)
-
-
-def _largest(pixels: np.ndarray) -> np.ndarray | None:
-    """The largest connected part of what is True, None where nothing is."""
-    count, regions, boxes, _ = cv2.connectedComponentsWithStats(pixels.view(np.uint8))
-    if count < 2:
-        return None
-    return regions == 1 + int(np.argmax(boxes[1:, cv2.CC_STAT_AREA]))

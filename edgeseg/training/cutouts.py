@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from ..models.deeplab import deeplab_scores
 from ..models.weights import load_weights
 from ..output import new_folder, refuse_existing
 from ..preprocess import resize
+from ..regions import largest_region
 from ..runtime.console import exit_code_of
 from .binary_task import BinaryTask
 from .checking import check_files
@@ -58,6 +60,9 @@ ROUNDS = 3  # of GrabCut
 CLOTHES_SEED = 1  # of where clothes are cut off
 REACH = 1.0  # of its picture to each side of a thing's middle, times its longer side
 
+# A photo, its pixels, and what is cut out of it: None where there is nothing.
+Cut = tuple[Sample, np.ndarray, np.ndarray | None]
+
 
 def cut_out(image: np.ndarray, thing: np.ndarray) -> np.ndarray | None:
     """The largest thing of a photo, uint8 (H, W) from 0 to 255 with a soft border.
@@ -75,13 +80,11 @@ def cut_out(image: np.ndarray, thing: np.ndarray) -> np.ndarray | None:
     cv2.setRNGSeed(1)  # it begins with clusters of colours that are drawn
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(image, labels, (0, 0, 0, 0), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    drawn = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).view(np.uint8)
-    count, regions, boxes, _ = cv2.connectedComponentsWithStats(drawn)
-    if count < 2:
+    largest = largest_region((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+    if largest is None:
         return None
-    largest = 1 + int(np.argmax(boxes[1:, cv2.CC_STAT_AREA]))
-    alone = (regions == largest).astype(np.uint8) * np.uint8(255)
-    alone = cv2.morphologyEx(alone, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    whole = largest.view(np.uint8) * np.uint8(255)
+    alone = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     if not LEAST <= (alone > 0).mean() <= MOST or iou(alone > 0, likely) < AGREED:
         return None
     return cv2.GaussianBlur(alone, (0, 0), 0.8)
@@ -138,13 +141,6 @@ def write_cutouts(
             f"{', '.join(sorted({s.family for s in samples if s.mask is not None}))}"
         )
     size, found = model.input_shape[1], 0
-    rng = np.random.default_rng(CLOTHES_SEED)
-
-    def write(sample: Sample, image: np.ndarray, alpha: np.ndarray) -> None:
-        # Photos of two folders may have one name.
-        name, window = f"{found:05d}-{sample.name}.png", surroundings(alpha)
-        write_pixels(beside / "images" / name, image[window])
-        write_pixels(beside / "masks" / name, alpha[window])
 
     def read(part: Sequence[Sample]) -> tuple[list[np.ndarray], np.ndarray]:
         images = [sample.read_image() for sample in part]
@@ -155,7 +151,19 @@ def write_cutouts(
         mask = None if sample.mask is None else sample.read_mask()
         return cut_out(image, things_of(scores, image, mask))
 
-    parts = [samples[first : first + BATCH] for first in range(0, len(samples), BATCH)]
+    def things() -> Iterator[Cut]:
+        parts = [samples[first : first + BATCH] for first in range(0, len(samples), BATCH)]
+        for part, (images, tensor) in made_ahead(iter(parts), read):
+            scores = np.asarray(model.predict_on_batch(tensor), np.float32)
+            yield from zip(part, images, pool.map(cut, part, images, scores))
+
+    def without_wearers() -> Iterator[Cut]:
+        rng = np.random.default_rng(CLOTHES_SEED)
+        for sample in worn:
+            image = sample.read_image()
+            mask = resize(sample.read_mask(), *image.shape[1::-1])
+            yield sample, image, clothes_of(rng, image, mask)
+
     with (
         new_folder(folder) as beside,
         Progress(console=console) as progress,
@@ -164,19 +172,12 @@ def write_cutouts(
         for place in ("images", "masks"):
             (beside / place).mkdir()
         task = progress.add_task("cut-outs", total=len(samples) + len(worn))
-        for part, (images, tensor) in made_ahead(iter(parts), read):
-            scores = np.asarray(model.predict_on_batch(tensor), np.float32)
-            alphas = pool.map(cut, part, images, scores)
-            for sample, image, alpha in zip(part, images, alphas):
-                if alpha is not None:
-                    write(sample, image, alpha)
-                    found += 1
-            progress.advance(task, len(part))
-        for sample in worn:
-            image = sample.read_image()
-            alpha = clothes_of(rng, image, resize(sample.read_mask(), *image.shape[1::-1]))
+        for sample, image, alpha in chain(things(), without_wearers()):
             if alpha is not None:
-                write(sample, image, alpha)
+                # Photos of two folders may have one name.
+                name, window = f"{found:05d}-{sample.name}.png", surroundings(alpha)
+                write_pixels(beside / "images" / name, image[window])
+                write_pixels(beside / "masks" / name, alpha[window])
                 found += 1
             progress.advance(task)
         if not found:
