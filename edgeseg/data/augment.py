@@ -36,6 +36,7 @@ class AugmentConfig:
         its surroundings need not be somebody. Their hues are turned as `hue_things` says;
     cutouts_before: share of these things that are before whoever they meet, unless they would
         hide too much of them; the others are behind;
+    cutouts_crop: crop of the picture of such a thing: below 0.5 it is large and cut by the frame;
     elastic: standard deviation of the deformation in pixels, 0 for none;
     elastic_grid: pixels; along a side of n of them n // elastic_grid + 2 points are moved, so
         that U-Net's 3 by 3 over 572x572 is an elastic_grid of 300.
@@ -69,12 +70,13 @@ class AugmentConfig:
     things: float = 0.0
     cutouts: float = 0.0
     cutouts_before: float = 0.5
+    cutouts_crop: tuple[float, float] = (0.6, 1.8)
     paste: float = 0.1
     mosaic: float = 0.0
     mixup: float = 0.0
 
     def __post_init__(self) -> None:
-        check_range(self, "crop")
+        check_range(self, "crop", "cutouts_crop")
         check_least(self, 1, "aspect", "elastic_grid")
         check_least(self, 0, "rotation", "elastic", "brightness", "gamma")
         check_share(self, "flip", "flip_vertical", "spin", "hue", "hue_things", "low_light")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MOSAIC_STEP = 16
 PLACES_CROP = (0.5, 1.1)  # of what is behind a composite
 PASTED_CROP = (0.9, 2.2)  # of who is pasted: mostly smaller than in the photo
-CUTOUTS_CROP = (0.6, 1.8)  # of things that are pasted
 MOST_CUTOUTS = 3
 MOST_MIXED = 0.5  # of a photo that shines through another
 LEAST_LEFT = 0.6  # of somebody behind a thing
@@ -61,7 +60,7 @@ def with_cutouts(rng: np.random.Generator, pipeline: Pipeline, example: Example)
     known = np.zeros_like(example.mask) if example.known is None else example.known
     for _ in range(1 + int(rng.integers(MOST_CUTOUTS))):
         sample = pipeline.cutouts[rng.integers(len(pipeline.cutouts))]
-        thing = pipeline.warped(rng, sample, CUTOUTS_CROP)
+        thing = pipeline.warped(rng, sample, pipeline.augment.cutouts_crop)
         image = photometric(rng, thing.image, pipeline.augment)
         if rng.random() < pipeline.augment.hue_things:
             image = turn_hue(rng, image)

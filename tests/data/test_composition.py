@@ -265,6 +265,25 @@ def test_a_thing_brings_nothing_of_its_photo_and_nobody(photo, cup, monkeypatch)
     )
 
 
+def test_a_thing_is_as_large_as_asked_for_and_cut_by_the_frame(photo, cup, monkeypatch):
+    monkeypatch.setattr(composition, "MOST_CUTOUTS", 1)
+    room = photo("room", (255, 0, 0))
+
+    def cut_and_largest(crop):
+        _, _, things = with_cups(cup, room, 100, cutouts_crop=(crop, crop))
+        things = things[things.any((1, 2))]  # the others are outside of the frame as a whole
+        side = np.sqrt((things > 127).sum((1, 2)).max())
+        things[:, 1:-1, 1:-1] = 0
+        return things.any((1, 2)).mean(), side
+
+    cut, side = cut_and_largest(0.35)
+    assert cut > 0.8
+    assert side > 24 / 0.6 + 5
+    less, side = cut_and_largest(1.5)
+    assert less < cut / 2
+    assert side == pytest.approx(24 / 1.5, abs=1)
+
+
 def test_things_are_seen_before_people_and_behind_them(person, cup):
     images, masks, things = with_cups(cup, person, 200)
     assert (images[masks == 255] == 255).all()
