@@ -21,6 +21,10 @@ def register(app: typer.Typer) -> None:
         resume: Annotated[
             bool, typer.Option("--resume", help="Continue from the folder's checkpoint.")
         ] = False,
+        until: Annotated[
+            int | None,
+            typer.Option(min=1, help="Stop after this step of the schedule; --resume goes on."),
+        ] = None,
         devices: Annotated[
             int, typer.Option(min=1, help="Share each batch among so many devices.")
         ] = 1,
@@ -53,6 +57,8 @@ def register(app: typer.Typer) -> None:
             raise InputError("--quantize, --prune, --measure: got several, expected one at a time")
         if resume and (quantize or prune or measure):
             raise InputError("--resume: got it with a run that is finished, expected none")
+        if until is not None and (quantize or prune or measure):
+            raise InputError("--until: got it without a run to train, expected none")
         if devices > 1 and (quantize or prune):
             raise InputError(
                 f"--devices: got {devices} with --quantize or --prune, expected none: "
@@ -75,10 +81,10 @@ def register(app: typer.Typer) -> None:
 
             prune_run(settings, folder, root=root, skip_bad=skip_bad, console=console)
         else:
-            _train(settings, folder, root, resume, devices, skip_bad, console)
+            _train(settings, folder, root, resume, until, devices, skip_bad, console)
 
 
-def _train(settings, folder, root, resume, devices, skip_bad, console):
+def _train(settings, folder, root, resume, until, devices, skip_bad, console):
     from ..errors import InputError
     from ..training.loop import Trainer
     from ..training.record import changes_since
@@ -104,5 +110,11 @@ def _train(settings, folder, root, resume, devices, skip_bad, console):
     elif trainer.report:
         console.print(trainer.report.table())
     trainer.check_data(console=console)
-    trainer.run(console=console)
-    console.print(f"{folder}: weights.npz, model.keras, spec.json, log.csv", highlight=False)
+    if trainer.run(console=console, until=until):
+        console.print(f"{folder}: weights.npz, model.keras, spec.json, log.csv", highlight=False)
+        return
+    console.print(
+        f"{folder}: weights-{trainer.step}.npz, stopped there as asked; --resume goes on",
+        highlight=False,
+        soft_wrap=True,
+    )

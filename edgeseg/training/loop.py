@@ -127,11 +127,14 @@ class Trainer:
 
     # Training -------------------------------------------------------------------
 
-    def run(self, *, console: Console) -> None:
-        """Train from the current step to the end of the schedule.
+    def run(self, *, console: Console, until: int | None = None) -> bool:
+        """Train from the current step to the end of the schedule; whether that was reached.
 
-        Raises Stopped after SIGTERM or SIGINT, with the checkpoint written.
+        until: step to stop after, with the rates of the whole schedule and the checkpoint written.
+        Raises Stopped after SIGTERM or SIGINT, with the checkpoint written, and InputError for an
+        `until` that is not to come.
         """
+        self.until = self._until(until)
         describe(
             self.folder,
             self.config,
@@ -151,18 +154,32 @@ class Trainer:
                 noted_progress(console, refresh_per_second=2) as progress,
             ):
                 task = progress.add_task("train", total=self.config.steps, note="")
-                while self.step < self.config.steps and not self._early():
+                while self.step < self.until and not self._early():
                     self._stage(progress, task)
         finally:
             self.keras.config.set_dtype_policy(policy)
-        self._finish()
+        ended = self.step >= self.config.steps or self._early()
+        if ended:
+            self._finish()
+        return ended
+
+    def _until(self, until: int | None) -> int:
+        if until is None:
+            return self.config.steps
+        if not self.step < until <= self.config.steps:
+            raise InputError(
+                f"until: got {until}, expected a step after {self.step}, where the run is, and "
+                f"up to {self.config.steps}, where it ends"
+            )
+        return until
 
     def _stage(self, progress: Progress, task: Any) -> None:
-        """Train to the end of the stage that the current step falls in."""
+        """Train to the end of the stage that the current step falls in, or to `until`."""
         config, state = self.config, self.state
         index, begin = stage_at(config.stages, state.step)
         stage = config.stages[index]
         end = begin + stage.steps
+        last = min(end, self.until)
         with self.devices.scope():
             model = make_network(self.keras, config, stage.size)
             trained = self.objective.extended(model)
@@ -178,7 +195,7 @@ class Trainer:
             progress.update(task, note="reading photos")
         sent: deque[tuple[dict[str, Any], int, tuple[str, ...]]] = deque()
         steps = self.supply.steps(
-            pipeline, model, self.objective, stage.batch, start=state.step, stop=end
+            pipeline, model, self.objective, stage.batch, start=state.step, stop=last
         )
         for names, arrays in steps:
             optimizer.learning_rate = learning_rate(config.stages, state.step, config.optimizer)
@@ -190,9 +207,8 @@ class Trainer:
                 share = average.share_at(state.step, config.optimizer.average)
                 state.average = move(state.average, named, share)
             stop = self._stop.is_set()
-            at_end = state.step == end
-            validated = at_end or state.step % config.validate_every == 0
-            saved = at_end or stop or state.step % config.checkpoint_every == 0
+            validated = state.step == end or state.step % config.validate_every == 0
+            saved = state.step == last or stop or state.step % config.checkpoint_every == 0
             # One step late, while the device is at the next, but before anything is kept.
             while len(sent) > (0 if validated or saved else 1):
                 progress.update(task, note=f"loss {_finite(*sent.popleft()):.3f}")
@@ -203,7 +219,7 @@ class Trainer:
             if saved:
                 state.take(model, named, optimizer)
                 self._save()
-            if state.step == end:
+            if state.step == last:
                 # Kept for blending: `python -m edgeseg.training.release`.
                 save_arrays(state.average, self.folder / f"weights-{state.step}.npz")
             progress.update(task, completed=state.step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -218,6 +219,18 @@ def test_train_resumes(monkeypatch, train, tmp_path) -> None:
     assert "got a folder with checkpoints, expected a new one" in str(result.exception)
 
 
+def test_train_until(monkeypatch, tmp_path) -> None:
+    trainer = Mock(step=20)
+    trainer.run.return_value = False
+    monkeypatch.setattr("edgeseg.training.loop.Trainer", lambda *_, **__: trainer)
+    line = ["train", f"{tmp_path}/t.toml", "-o", f"{tmp_path}/run", "--until", "20"]
+    monkeypatch.setattr("edgeseg.training.config_file.load_config", lambda path: RUN)
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 0
+    assert trainer.run.call_args.kwargs["until"] == 20
+    assert "weights-20.npz, stopped there as asked" in " ".join(result.output.split())
+
+
 def test_train_by_default_writes_to_runs(train, monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
     made = train("edgeseg.training.loop.Trainer", "")
@@ -231,6 +244,8 @@ def test_train_by_default_writes_to_runs(train, monkeypatch, tmp_path) -> None:
 def test_train_does_one_thing_at_a_time(what: str) -> None:
     result = CliRunner().invoke(app, ["train", "t.toml", "--resume", what])
     assert "--resume: got it with a run that is finished" in str(result.exception)
+    result = CliRunner().invoke(app, ["train", "t.toml", "--until", "20", what])
+    assert "--until: got it without a run to train" in str(result.exception)
     other = "--prune" if what != "--prune" else "--measure"
     result = CliRunner().invoke(app, ["train", "t.toml", what, other])
     assert "got several, expected one at a time" in str(result.exception)

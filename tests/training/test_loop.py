@@ -28,12 +28,13 @@ from edgeseg.training.target_config import SecondOpinionConfig
 CONSOLE = Console(quiet=True)
 
 
-def train(config, folder, tmp_path, *, resume=False, **options):
+def train(config, folder, tmp_path, *, resume=False, until=None, **options):
     trainer = Trainer(config, folder, root=tmp_path, **options)
     if resume:
         trainer.restore()
     trainer.check_data(console=CONSOLE)
-    trainer.run(console=CONSOLE)
+    ended = trainer.run(console=CONSOLE, until=until)
+    assert ended == (trainer.step == config.steps) or config.patience
     return trainer
 
 
@@ -101,6 +102,29 @@ def test_sigterm_and_resume_give_the_very_same_weights(config, tmp_path, monkeyp
     assert [row["step"] for row in rows(cut)] == [row["step"] for row in rows(whole)]
     for one, other in zip(rows(cut), rows(whole)):
         assert one["score"] == other["score"]
+
+
+def test_a_run_stops_where_it_is_asked_to_and_goes_on_as_if_it_had_not(config, tmp_path):
+    config = dataclasses.replace(config, validate_every=4)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(config, whole, tmp_path)
+    for step, resume in ((7, False), (8, True)):
+        trainer = train(config, cut, tmp_path, resume=resume, until=step)
+        assert trainer.step == step
+        assert not (cut / "model.keras").exists()
+        with np.load(cut / f"weights-{step}.npz") as kept:
+            np.testing.assert_array_equal(kept["logits/kernel"], weights(cut)["logits/kernel"])
+        assert [row["step"] for row in rows(cut)] == [
+            row["step"] for row in rows(whole) if int(row["step"]) <= step
+        ]
+    for past in (8, config.steps + 1):
+        with pytest.raises(InputError, match=f"until: got {past}, expected a step after 8"):
+            train(config, cut, tmp_path, resume=True, until=past)
+    train(config, cut, tmp_path, resume=True, until=config.steps)
+    expected = weights(whole)
+    for name, value in weights(cut).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert [row["score"] for row in rows(cut)] == [row["score"] for row in rows(whole)]
 
 
 def test_a_checkpoint_of_another_network_or_optimizer_is_refused(config, tmp_path):
