@@ -28,7 +28,7 @@ from .sources import make_network
 from .start import is_normalized, start_network, unfolded
 from .statistics import refresh_statistics
 from .step import beginning_with, freeze, make_step
-from .stopping import Stopped, stopping
+from .stopping import Stopped, last_step, stopping
 from .supply import Supply
 from .task import Task
 from .tasks import make_task
@@ -80,8 +80,11 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether the schedule, or the patience, is at its end and the network is written."""
-        ended = self.step >= self.config.steps or self._early()
-        return ended and (self.folder / "model.keras").exists()
+        return self._ended and (self.folder / "model.keras").exists()
+
+    @property
+    def _ended(self) -> bool:
+        return self.step >= self.config.steps or self._early()
 
     def _check_sizes(self) -> None:
         # All at once: a size that the last stage cannot have is known before the first begins.
@@ -134,7 +137,7 @@ class Trainer:
         Raises Stopped after SIGTERM or SIGINT, with the checkpoint written, and InputError for an
         `until` that is not to come.
         """
-        self.until = self._until(until)
+        self.until = last_step(until, at=self.step, steps=self.config.steps)
         describe(
             self.folder,
             self.config,
@@ -158,20 +161,9 @@ class Trainer:
                     self._stage(progress, task)
         finally:
             self.keras.config.set_dtype_policy(policy)
-        ended = self.step >= self.config.steps or self._early()
-        if ended:
+        if self._ended:
             self._finish()
-        return ended
-
-    def _until(self, until: int | None) -> int:
-        if until is None:
-            return self.config.steps
-        if not self.step < until <= self.config.steps:
-            raise InputError(
-                f"until: got {until}, expected a step after {self.step}, where the run is, and "
-                f"up to {self.config.steps}, where it ends"
-            )
-        return until
+        return self._ended
 
     def _stage(self, progress: Progress, task: Any) -> None:
         """Train to the end of the stage that the current step falls in, or to `until`."""

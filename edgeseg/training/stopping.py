@@ -1,4 +1,4 @@
-"""How a run is stopped from outside: its step in progress is finished, its checkpoint written."""
+"""How a run is stopped before its end: its step in progress is finished, its checkpoint written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from ..errors import EdgesegError
+from ..errors import EdgesegError, InputError
 
 
 class Stopped(EdgesegError):
@@ -30,3 +30,18 @@ def stopping(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def last_step(until: int | None, *, at: int, steps: int) -> int:
+    """The step that a run at step `at` of `steps` is to stop after, the last one by default.
+
+    Raises InputError for one that is not to come.
+    """
+    if until is None:
+        return steps
+    if not at < until <= steps:
+        raise InputError(
+            f"until: got {until}, expected a step after {at}, where the run is, and up to "
+            f"{steps}, where it ends"
+        )
+    return until
