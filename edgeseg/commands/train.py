@@ -81,10 +81,19 @@ def register(app: typer.Typer) -> None:
 
             prune_run(settings, folder, root=root, skip_bad=skip_bad, console=console)
         else:
-            _train(settings, folder, root, resume, until, devices, skip_bad, console)
+            _train(
+                settings,
+                folder,
+                root=root,
+                resume=resume,
+                until=until,
+                devices=devices,
+                skip_bad=skip_bad,
+                console=console,
+            )
 
 
-def _train(settings, folder, root, resume, until, devices, skip_bad, console):
+def _train(settings, folder, *, root, resume, until, devices, skip_bad, console):
     from ..errors import InputError
     from ..training.loop import Trainer
     from ..training.record import changes_since

@@ -41,9 +41,14 @@ def test_changes_are_named_with_both_values(settings, tmp_path):
     assert changes_since(tmp_path, settings) == []
 
 
+def train(config, folder, root, console, *, resume) -> None:
+    options = {"until": None, "devices": 1, "skip_bad": False}
+    _train(config, folder, root=root, resume=resume, console=console, **options)
+
+
 def resumed(config, folder, root) -> str:
     text = io.StringIO()
-    _train(config, folder, root, True, 1, False, Console(file=text, width=200))
+    train(config, folder, root, Console(file=text, width=200), resume=True)
     return text.getvalue()
 
 
@@ -51,7 +56,7 @@ def test_a_finished_run_is_left_as_it_is_unless_there_are_more_steps(config, tmp
     stage = dataclasses.replace(config.stages[0], steps=2)
     short = dataclasses.replace(config, stages=(stage,), validate_every=2, checkpoint_every=2)
     folder = tmp_path / "run"
-    _train(short, folder, tmp_path, False, 1, False, Console(quiet=True))
+    train(short, folder, tmp_path, Console(quiet=True), resume=False)
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     other = dataclasses.replace(short, seed=short.seed + 1)
     said = resumed(other, folder, tmp_path)
