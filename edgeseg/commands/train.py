@@ -118,8 +118,11 @@ def _train(settings, folder, *, root, resume, until, devices, skip_bad, console)
             return
     elif trainer.report:
         console.print(trainer.report.table())
+    # Before all files are read.
+    if until is not None:
+        trainer.stop_after(until)
     trainer.check_data(console=console)
-    if trainer.run(console=console, until=until):
+    if trainer.run(console=console):
         console.print(f"{folder}: weights.npz, model.keras, spec.json, log.csv", highlight=False)
         return
     console.print(

@@ -71,6 +71,7 @@ class Trainer:
         weights = get_weights(network)
         self.state = State(weights=dict(weights), average=dict(weights))
         self._stop = threading.Event()
+        self.until = config.steps
 
     @property
     def step(self) -> int:
@@ -113,6 +114,13 @@ class Trainer:
         path = self.folder / "checkpoints" / "last.npz"
         self.state = State.load(path, weights=self.state.weights)
 
+    def stop_after(self, step: int) -> None:
+        """Let `run` end after this step of the schedule, with the checkpoint written.
+
+        After `restore`, if at all: InputError for a step that is not to come.
+        """
+        self.until = last_step(step, at=self.step, steps=self.config.steps)
+
     def unfold(self) -> None:
         """Start normalization that the weights of `init` have folded in from the first batches.
 
@@ -130,14 +138,11 @@ class Trainer:
 
     # Training -------------------------------------------------------------------
 
-    def run(self, *, console: Console, until: int | None = None) -> bool:
+    def run(self, *, console: Console) -> bool:
         """Train from the current step to the end of the schedule; whether that was reached.
 
-        until: step to stop after, with the rates of the whole schedule and the checkpoint written.
-        Raises Stopped after SIGTERM or SIGINT, with the checkpoint written, and InputError for an
-        `until` that is not to come.
+        Raises Stopped after SIGTERM or SIGINT, with the checkpoint written.
         """
-        self.until = last_step(until, at=self.step, steps=self.config.steps)
         describe(
             self.folder,
             self.config,

@@ -32,13 +32,8 @@ def stopping(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def last_step(until: int | None, *, at: int, steps: int) -> int:
-    """The step that a run at step `at` of `steps` is to stop after, the last one by default.
-
-    Raises InputError for one that is not to come.
-    """
-    if until is None:
-        return steps
+def last_step(until: int, *, at: int, steps: int) -> int:
+    """`until`, for a run at step `at` of `steps`; InputError where that step is not to come."""
     if not at < until <= steps:
         raise InputError(
             f"until: got {until}, expected a step after {at}, where the run is, and up to "

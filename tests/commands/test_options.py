@@ -227,7 +227,8 @@ def test_train_until(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr("edgeseg.training.config_file.load_config", lambda path: RUN)
     result = CliRunner().invoke(app, line)
     assert result.exit_code == 0
-    assert trainer.run.call_args.kwargs["until"] == 20
+    assert [name for name, *_ in trainer.method_calls] == ["stop_after", "check_data", "run"]
+    assert trainer.stop_after.call_args.args == (20,)
     assert "weights-20.npz, stopped there as asked" in " ".join(result.output.split())
 
 

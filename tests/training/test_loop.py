@@ -32,8 +32,10 @@ def train(config, folder, tmp_path, *, resume=False, until=None, **options):
     trainer = Trainer(config, folder, root=tmp_path, **options)
     if resume:
         trainer.restore()
+    if until is not None:
+        trainer.stop_after(until)
     trainer.check_data(console=CONSOLE)
-    ended = trainer.run(console=CONSOLE, until=until)
+    ended = trainer.run(console=CONSOLE)
     assert ended == (trainer.step == config.steps) or config.patience
     return trainer
 
