@@ -220,7 +220,7 @@ def test_train_resumes(monkeypatch, train, tmp_path) -> None:
 
 
 def test_train_until(monkeypatch, tmp_path) -> None:
-    trainer = Mock(step=20)
+    trainer = Mock(step=20, report=None)
     trainer.run.return_value = False
     monkeypatch.setattr("edgeseg.training.loop.Trainer", lambda *_, **__: trainer)
     line = ["train", f"{tmp_path}/t.toml", "-o", f"{tmp_path}/run", "--until", "20"]
