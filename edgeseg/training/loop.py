@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..data.pipeline import Pipeline
-from ..errors import InputError, require
+from ..errors import require
 from ..models.weights import get_weights, named_variables, save_arrays, set_weights
 from . import average
 from .checking import check_files
@@ -23,11 +23,12 @@ from .objective import Objective
 from .optimizer import make_optimizer
 from .progress import noted_progress
 from .record import Board, Log, as_line, describe
+from .runs import write_network
 from .schedule import learning_rate, stage_at
 from .sources import make_network
 from .start import is_normalized, start_network, unfolded
 from .statistics import refresh_statistics
-from .step import beginning_with, freeze, make_step
+from .step import finite_loss, freeze, make_step, slow_paths
 from .stopping import Stopped, last_step, stopping
 from .supply import Supply
 from .task import Task
@@ -167,7 +168,7 @@ class Trainer:
         finally:
             self.keras.config.set_dtype_policy(policy)
         if self._ended:
-            self._finish()
+            write_network(self.keras, self.folder, self.config, self.task, self.state.average)
         return self._ended
 
     def _stage(self, progress: Progress, task: Any) -> None:
@@ -208,7 +209,7 @@ class Trainer:
             saved = state.step == last or stop or state.step % config.checkpoint_every == 0
             # One step late, while the device is at the next, but before anything is kept.
             while len(sent) > (0 if validated or saved else 1):
-                progress.update(task, note=f"loss {_finite(*sent.popleft()):.3f}")
+                progress.update(task, note=f"loss {finite_loss(*sent.popleft()):.3f}")
             if validated:
                 row = self._validate(model, named, stage, pipeline)
                 progress.console.print(as_line(row), highlight=False, soft_wrap=True)
@@ -226,10 +227,7 @@ class Trainer:
                 return
 
     def _compile(self, model: Any, named: dict[str, Any]) -> tuple[Any, Any]:
-        # No beginnings are meant as every one.
-        beginnings = self.config.optimizer.slow or ("",)
-        layers = {layer.name for layer in beginning_with(model, beginnings, option="slow")}
-        slow = {named[name].path for name in self.pretrained if name.split("/")[0] in layers}
+        slow = slow_paths(model, named, self.pretrained, self.config.optimizer.slow)
         optimizer = make_optimizer(self.keras, self.config.optimizer, model, slow=slow)
         step = make_step(self.keras, model, optimizer, self.objective.loss, self.devices)
         return step, optimizer
@@ -263,29 +261,3 @@ class Trainer:
 
     def _early(self) -> bool:
         return 0 < self.config.patience <= self.state.waited
-
-    def _finish(self) -> None:
-        """Write the final weights and model.keras: the average, or the best after an early stop."""
-        stage = self.config.stages[-1]
-        model = make_network(self.keras, self.config, stage.size)
-        best = self.folder / "best.npz"
-        if self.config.patience and best.exists():
-            with np.load(best) as archive:
-                set_weights(model, dict(archive))
-        else:
-            set_weights(model, average.copied(self.state.average))
-            pipeline = self.task.pipeline(stage, model)
-            refresh_statistics(model, pipeline, batch=stage.batch, steps=stage.steps)
-        save_arrays(get_weights(model), self.folder / "weights.npz")
-        model.save(self.folder / "model.keras")
-
-
-def _finite(parts: dict[str, Any], step: int, names: tuple[str, ...]) -> float:
-    """The loss of a step; InputError, with the images of its batch, where it is not finite."""
-    loss = float(parts["loss"])
-    if not np.isfinite(loss):
-        raise InputError(
-            f"step {step}: got a loss of {loss}, expected a finite one; "
-            f"the batch was {', '.join(names)}"
-        )
-    return loss

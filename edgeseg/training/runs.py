@@ -1,4 +1,4 @@
-"""A run's folder as a model: configuration, spec and averaged weights."""
+"""A run's folder as a model: configuration, spec and final weights, written and read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
-from ..models.weights import load_weights
+from ..models.weights import get_weights, load_weights, save_arrays, set_weights
 from ..spec import ModelSpec
+from .average import copied
 from .config import TrainConfig
 from .config_file import build
 from .sources import make_network
+from .statistics import refresh_statistics
+from .task import Task
 
 
 def load_run(keras: Any, folder: Path) -> tuple[Any, ModelSpec, TrainConfig]:
@@ -38,3 +43,24 @@ def read_config(folder: Path) -> TrainConfig:
     except ValueError as error:  # of JSON, and of UTF-8
         raise InputError(f"{path}: got invalid JSON ({error})") from None
     return build(TrainConfig, values, where=str(folder))
+
+
+def write_network(
+    keras: Any, folder: Path, config: TrainConfig, task: Task, average: dict[str, Any]
+) -> None:
+    """Write weights.npz and model.keras of a run at its end.
+
+    The weights are `average`, or best.npz where the run may end early and has one.
+    """
+    stage = config.stages[-1]
+    model = make_network(keras, config, stage.size)
+    best = folder / "best.npz"
+    if config.patience and best.exists():
+        with np.load(best) as archive:
+            set_weights(model, dict(archive))
+    else:
+        set_weights(model, copied(average))
+        pipeline = task.pipeline(stage, model)
+        refresh_statistics(model, pipeline, batch=stage.batch, steps=stage.steps)
+    save_arrays(get_weights(model), folder / "weights.npz")
+    model.save(folder / "model.keras")

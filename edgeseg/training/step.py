@@ -41,6 +41,18 @@ def beginning_with(model: Any, beginnings: Sequence[str], *, option: str) -> lis
     return found
 
 
+def slow_paths(
+    model: Any, named: dict[str, Any], pretrained: Sequence[str], beginnings: Sequence[str]
+) -> set[str]:
+    """Paths of the pretrained variables that are trained at a rate of their own.
+
+    named: variables by "layer/variable"; pretrained: such names. beginnings: of the layers' names
+    that are meant; none means every layer. Raises InputError for one that no layer has.
+    """
+    layers = {layer.name for layer in beginning_with(model, beginnings or ("",), option="slow")}
+    return {named[name].path for name in pretrained if name.split("/")[0] in layers}
+
+
 def answers_of(model: Any, layers: Sequence[str], *, option: str) -> list[Any]:
     """What the layers of these names answer.
 
@@ -164,6 +176,17 @@ def _jax_step(model: Any, optimizer: Any, loss: LossFunction, devices: Devices) 
         return parts
 
     return step
+
+
+def finite_loss(parts: dict[str, Any], step: int, names: Sequence[str]) -> float:
+    """The loss of a step; InputError, with the images of its batch, where it is not finite."""
+    loss = float(parts["loss"])
+    if not np.isfinite(loss):
+        raise InputError(
+            f"step {step}: got a loss of {loss}, expected a finite one; "
+            f"the batch was {', '.join(names)}"
+        )
+    return loss
 
 
 def make_answer(keras: Any, model: Any) -> Callable[[np.ndarray], np.ndarray]:
