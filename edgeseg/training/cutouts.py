@@ -123,23 +123,33 @@ def surroundings(alpha: np.ndarray) -> tuple[slice, slice]:
     )
 
 
+def wearers(samples: Sequence[Sample], family: str) -> list[Sample]:
+    """The photos of people of a family; InputError where there is none."""
+    people = [sample for sample in samples if sample.mask is not None]
+    worn = [sample for sample in people if sample.family == family]
+    if not worn:
+        raise InputError(
+            f"clothes: got no photo of people of a family {family!r}, expected one of "
+            f"{', '.join(sorted({sample.family for sample in people}))}"
+        )
+    return worn
+
+
 def write_cutouts(
-    samples: Sequence[Sample], model: Any, folder: Path, *, clothes: str = "", console: Console
+    samples: Sequence[Sample],
+    model: Any,
+    folder: Path,
+    *,
+    worn: Sequence[Sample] = (),
+    console: Console,
 ) -> int:
     """Write what is around things to `folder`/images and their masks to `folder`/masks.
 
-    model: from `deeplab_scores`. clothes: family of photos whose clothes are things, "" for none.
+    model: from `deeplab_scores`. worn: photos whose clothes are things as well.
     The folder appears when all are there. Returns how many.
-    Raises InputError where it exists, where there is no thing in any photo, or no photo of
-    people of the family.
+    Raises InputError where it exists, and where there is no thing in any photo.
     """
     refuse_existing(folder)
-    worn = [s for s in samples if clothes and s.family == clothes and s.mask is not None]
-    if clothes and not worn:
-        raise InputError(
-            f"clothes: got no photo of people of a family {clothes!r}, expected one of "
-            f"{', '.join(sorted({s.family for s in samples if s.mask is not None}))}"
-        )
     size, found = model.input_shape[1], 0
 
     def read(part: Sequence[Sample]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -206,9 +216,10 @@ def main(
     task = BinaryTask(before, root / data.root, labels=root)
     check_files(task, workers=data.workers, skip_bad=False, console=console)
     samples = task.trained()
+    worn = wearers(samples, clothes) if clothes else []
     model = deeplab_scores(keras=keras, size=size)
     load_weights(model, weights)
-    count = write_cutouts(samples, model, folder, clothes=clothes, console=console)
+    count = write_cutouts(samples, model, folder, worn=worn, console=console)
     console.print(f"{folder}: {count} things of {len(samples)} photos")
     return 0
 

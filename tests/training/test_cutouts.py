@@ -23,7 +23,7 @@ from edgeseg.spec import ModelSpec
 from edgeseg.training import cutouts
 from edgeseg.training.config import LossConfig, TrainConfig
 from edgeseg.training.config_file import build
-from edgeseg.training.cutouts import cut_out, main, surroundings, things_of, write_cutouts
+from edgeseg.training.cutouts import cut_out, main, surroundings, things_of, wearers, write_cutouts
 from edgeseg.training.loop import Trainer
 from edgeseg.training.sources import make_network
 from edgeseg.training.tasks import make_task
@@ -194,18 +194,23 @@ def test_clothes_of_a_family_are_things_too(config, tmp_path, ball, monkeypatch)
         return 255 * ball[1].astype(np.uint8)
 
     monkeypatch.setattr(cutouts, "clothes_of", clothes)
+    # Before any weights are read: there are none.
     with pytest.raises(InputError, match=r"no photo of people of a family 'ccp', expected one of"):
-        write_cutouts(samples, reds(), tmp_path / "balls", clothes="ccp", console=QUIET)
+        main(config, tmp_path / "none.npz", root=tmp_path, size=33, clothes="ccp", console=QUIET)
     assert not list(tmp_path.glob("balls*"))
     shutil.copy(worn.image, tmp_path / "ccp_1.png")
     samples[1] = dataclasses.replace(worn, image=tmp_path / "ccp_1.png")
-    assert write_cutouts(samples, reds(), tmp_path / "balls", clothes="ccp", console=QUIET) == 4
+    of_family = wearers(samples, "ccp")
+    assert of_family == [samples[1]]
+    count = write_cutouts(samples, reds(), tmp_path / "balls", worn=of_family, console=QUIET)
+    assert count == 4
     added = Sample(*(tmp_path / "balls" / at / "00003-ccp_1.png" for at in ("images", "masks")))
     window = surroundings(255 * ball[1].astype(np.uint8))
     np.testing.assert_array_equal(added.read_image(), worn.read_image()[window])
     np.testing.assert_array_equal(added.read_mask() > 0, ball[1][window])
     # Without any thing but them they are enough.
-    assert write_cutouts(samples[1:2], reds(), tmp_path / "two", clothes="ccp", console=QUIET) == 2
+    alone = write_cutouts(of_family, reds(), tmp_path / "two", worn=of_family, console=QUIET)
+    assert alone == 2
 
 
 def test_a_teacher_is_held_to_what_is_known_of_things(config, tmp_path):
