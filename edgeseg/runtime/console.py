@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EdgesegError
 
 if TYPE_CHECKING:
-    from .statistics import Summary
+    from .summary import Summary
 
 # What a shell expects of a program that Ctrl-C has ended.
 INTERRUPTED = 130

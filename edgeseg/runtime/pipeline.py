@@ -25,7 +25,8 @@ from .presenter import Captured, Observer, Presenter, Segmented
 from .segmenter import Segmenter
 from .sink import Sink
 from .source import Source
-from .statistics import LineLog, Statistics, Summary
+from .statistics import LineLog, Statistics
+from .summary import Summary, summarise
 
 # How often the waiting ends look around, and how long a thread may take to leave.
 POLL_S = 0.05
@@ -128,23 +129,10 @@ class Pipeline:
 
     def summary(self) -> Summary:
         """What happened until now."""
-        segmenter, statistics = self._segmenter, self.statistics
-        return Summary(
-            fps=round(statistics.fps(), 2),
-            frames=statistics.frames,
+        return summarise(
+            self._segmenter,
+            self.statistics,
             dropped=self.dropped,
-            hidden=statistics.hidden,
-            model=segmenter.spec.name,
-            delegate=segmenter.delegate,
-            interpreter=segmenter.interpreter.package,
-            threads=segmenter.interpreter.threads,
-            temporal=segmenter.temporal,
-            ops_per_device=segmenter.ops_per_device(),
-            delegates_refused=segmenter.refused,
-            resets=dict(segmenter.resets),
-            warnings=list(segmenter.warnings),
-            age=statistics.age(),
-            stages=statistics.stages(),
             interrupted=self.interrupted,
             choice=self._choice,
         )

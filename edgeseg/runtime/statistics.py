@@ -1,21 +1,17 @@
-"""What a stream did: times per stage, frames, drops, resets, as one summary."""
+"""Times of a stream per stage, and its frames, while it runs."""
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TextIO
 
 import numpy as np
-
-from ..errors import SinkError
 
 STAGES = ("capture", "preprocess", "infer", "temporal", "refine", "effect", "sink")
 # Percentiles come from the newest samples: hours of a stream need bounded memory.
@@ -29,63 +25,6 @@ class Percentiles:
     p50_ms: float
     p95_ms: float
     p99_ms: float
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a stream did; `to_json` is the form that `--stats` writes.
-
-    fps: frames shown per second, from the first to the last. frames: frames that
-    reached the sink. dropped: frames that were captured and overtaken by newer
-    ones. age: from capture to the sink having taken the frame. hidden: frames
-    shown fully hidden. ops_per_device: operators by where they run.
-    delegates_refused: delegate -> why it was passed over.
-    """
-
-    fps: float
-    frames: int
-    dropped: int
-    hidden: int
-    model: str
-    delegate: str
-    interpreter: str
-    threads: int
-    temporal: str
-    ops_per_device: dict[str, int]
-    delegates_refused: dict[str, str]
-    resets: dict[str, int]
-    warnings: list[str]
-    age: Percentiles | None
-    stages: dict[str, Percentiles]
-    interrupted: bool = False
-    choice: str = ""
-
-    def to_json(self) -> str:
-        """JSON text, indented."""
-        return json.dumps(asdict(self), indent=1)
-
-    def write(self, path: str | Path) -> None:
-        """Write `to_json` beside `path` and rename, so that no half file is ever there.
-
-        Raises SinkError where that is not possible, or `path` is a device or a folder.
-        """
-        path = Path(path)
-        check_statistics_path(path)
-        beside = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(self.to_json() + "\n", encoding="utf-8")
-            os.replace(beside, path)
-        except OSError as error:
-            with suppress(OSError):
-                beside.unlink()
-            raise SinkError(f"stats: cannot write {path} ({error.strerror})") from None
-
-
-def check_statistics_path(path: Path) -> None:
-    """Raise SinkError where `path` is a device or a folder, which no file may replace."""
-    if path.exists() and not path.is_file():
-        raise SinkError(f"stats: got {path}, which is no file; expected a path to write")
 
 
 @dataclass

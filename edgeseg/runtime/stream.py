@@ -24,9 +24,10 @@ from .sink import Sink
 from .sinks import Display, open_sink, write_image
 from .source import Source
 from .sources import Paced, Still, open_source
-from .statistics import LineLog, Summary
+from .statistics import LineLog
 from .stream_paths import check_paths
 from .stream_settings import StreamSettings
+from .summary import Summary
 from .temporal import FILTERS
 from .video_file import VideoSink
 

@@ -8,8 +8,8 @@ from ..errors import InputError
 from ..image_files import image_paths
 from .overwriting import refuse_numbering_over, refuse_overwriting
 from .sinks import check_image_path, is_folder, is_video
-from .statistics import check_statistics_path
 from .stream_settings import StreamSettings
+from .summary import check_statistics_path
 
 
 def check_paths(settings: StreamSettings) -> None:
