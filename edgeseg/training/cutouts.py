@@ -214,9 +214,9 @@ def main(
     keras = require("keras", extra="train")
     before = dataclasses.replace(config, data=dataclasses.replace(data, cutouts=""))
     task = BinaryTask(before, root / data.root, labels=root)
-    check_files(task, workers=data.workers, skip_bad=False, console=console)
     samples = task.trained()
-    worn = wearers(samples, clothes) if clothes else []
+    worn = wearers(samples, clothes) if clothes else []  # before all files are read
+    check_files(task, workers=data.workers, skip_bad=False, console=console)
     model = deeplab_scores(keras=keras, size=size)
     load_weights(model, weights)
     count = write_cutouts(samples, model, folder, worn=worn, console=console)

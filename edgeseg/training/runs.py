@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from .config import TrainConfig
 from .config_file import build
 from .sources import make_network
 from .statistics import refresh_statistics
-from .task import Task
+
+if TYPE_CHECKING:
+    from .task import Task
 
 
 def load_run(keras: Any, folder: Path) -> tuple[Any, ModelSpec, TrainConfig]:
